@@ -1,0 +1,24 @@
+import type { Scope } from './scope.ts'
+
+/** How a client proves at `/token` that it is itself. */
+export type ClientAuthMethod =
+  | 'none'
+  | 'client_secret_basic'
+  | 'client_secret_post'
+  | 'private_key_jwt'
+
+/** An MCP client as the authorization server sees it, however it became known. */
+export type Client = {
+  clientId: string
+  /** Shown to people; never trusted for anything else. */
+  clientName: string
+  redirectUris: readonly string[]
+  authMethod: ClientAuthMethod
+  /** Where it comes from: `registered` (RFC 7591, stateless), `document` (client ID metadata document) or `preregistered` (the configuration). */
+  origin: 'registered' | 'document' | 'preregistered'
+  /** Scopes that it asks for where a request names none; a default, not a cap. */
+  defaultScope?: Scope
+  clientUri?: string
+  /** A trusted client skips the consent page; only the configuration can say so. */
+  trusted?: boolean
+}

@@ -1,0 +1,69 @@
+import { type DestinationStream, type Logger, pino } from 'pino'
+
+export type { Logger }
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
+
+/** Field names whose values never reach a line, however deep, should anybody log a whole message by mistake. */
+const SECRET_FIELDS = [
+  'access_token',
+  'accessToken',
+  'assertion',
+  'authorization',
+  'client_assertion',
+  'client_secret',
+  'clientSecret',
+  'code',
+  'code_verifier',
+  'codeVerifier',
+  'cookie',
+  'id_token',
+  'idToken',
+  'nonce',
+  'password',
+  'refresh_token',
+  'refreshToken',
+  'set-cookie',
+  'state',
+  'token',
+  'upstreamState',
+  'upstreamTokens',
+]
+
+/**
+ * The log: one JSON object a line. Lines are written with the fields that their place names, never with whole requests, responses or errors of libraries;
+ * redaction is the second net.
+ */
+export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label }) },
+      serializers: { err: describeError },
+      redact: {
+        paths: SECRET_FIELDS.flatMap(field => [at(field), `*${at(field)}`, `*.*${at(field)}`]),
+        censor: '[redacted]',
+      },
+    },
+    destination ?? pino.destination({ dest: 1, sync: false }),
+  )
+}
+
+/** Name, message, code and causes; no other property, since libraries hang requests and responses on their errors. */
+function describeError(error: unknown, depth = 0): unknown {
+  if (!(error instanceof Error)) return { message: String(error) }
+  const { code } = error as { code?: unknown }
+  return {
+    name: error.name,
+    message: error.message,
+    ...(typeof code === 'string' && { errorCode: code }),
+    ...(depth === 0 && { stack: error.stack }),
+    ...(error.cause !== undefined && depth < 3 && { cause: describeError(error.cause, depth + 1) }),
+  }
+}
+
+function at(field: string): string {
+  return field.includes('-') ? `["${field}"]` : `.${field}`
+}

@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config'
+
+const kinds = ['unit', 'store', 'flow', 'browser', 'fault', 'conformance'] as const
+
+const folders: Record<(typeof kinds)[number], string[]> = {
+  unit: [
+    'test/{domain,config,proxy,http,upstream,authorization-server,observability,cli,dev,house}/**/*.test.ts',
+  ],
+  store: ['test/store/**/*.test.ts'],
+  flow: ['test/flow/**/*.test.ts'],
+  browser: ['test/browser/**/*.test.ts'],
+  fault: ['test/fault/**/*.test.ts'],
+  conformance: ['test/conformance/**/*.test.ts'],
+}
+
+export default defineConfig({
+  test: {
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    maxWorkers: 2,
+    projects: kinds.map(kind => ({ extends: true, test: { name: kind, include: folders[kind] } })),
+  },
+})
