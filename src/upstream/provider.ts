@@ -1,0 +1,47 @@
+import { tokenRevocation } from 'openid-client'
+import type { Grant, UpstreamTokens } from '../domain/grant.ts'
+import { createUpstreamClient } from './client.ts'
+import {
+  beginLogin,
+  completeLogin,
+  type LoginExpectation,
+  type LoginHints,
+  type LoginResult,
+  type LoginStart,
+} from './login.ts'
+import type { UpstreamOptions } from './options.ts'
+import { type RefreshResult, refreshUpstreamTokens } from './refresh.ts'
+
+/** One identity provider, as the rest of the gateway needs it. */
+export type Upstream = {
+  name: string
+  /** Rejects where discovery does not answer. */
+  beginLogin(hints: LoginHints): Promise<LoginStart>
+  completeLogin(answer: URLSearchParams, expected: LoginExpectation): Promise<LoginResult>
+  /** Bounded by `signal`, which cancels the request itself. */
+  refresh(grant: Grant, signal: AbortSignal): Promise<RefreshResult>
+  /**
+   * Revokes the upstream's own refresh token. Resolves to whether the upstream could: many have no such endpoint.
+   *
+   * @see RFC 7009
+   */
+  revoke(tokens: UpstreamTokens): Promise<boolean>
+}
+
+/** @param now epoch seconds */
+export function createUpstream(options: UpstreamOptions, now: () => number): Upstream {
+  const client = createUpstreamClient(options)
+  return {
+    name: options.name,
+    beginLogin: hints => beginLogin(client, options, hints),
+    completeLogin: (answer, expected) => completeLogin(client, options, answer, expected, now),
+    refresh: (grant, signal) => refreshUpstreamTokens(client, options, grant, now, signal),
+    revoke: async ({ refreshToken }) => {
+      const configuration = await client.configuration()
+      if (refreshToken === undefined || !configuration.serverMetadata().revocation_endpoint)
+        return false
+      await tokenRevocation(configuration, refreshToken, { token_type_hint: 'refresh_token' })
+      return true
+    },
+  }
+}

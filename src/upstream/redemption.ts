@@ -1,0 +1,116 @@
+import type { Grant } from '../domain/grant.ts'
+import type { Lease } from '../store/port.ts'
+import type { UpstreamFailure } from './failure.ts'
+import { judgeFreshness } from './freshness.ts'
+import { holdLease } from './held-lease.ts'
+import { persistUpdate } from './persist.ts'
+import type { Upstream } from './provider.ts'
+import type { RefreshResult } from './refresh.ts'
+import type { RefreshContext, RefreshOutcome } from './refresher.ts'
+
+/**
+ * What the store says of the grant by now: gone, dead, or renewed by somebody else.
+ *
+ * @returns `undefined` where it still is as the caller saw it
+ */
+export function judgeGrant(
+  current: Grant | undefined,
+  { seen, force, now }: Pick<RefreshContext, 'seen' | 'force' | 'now'>,
+): RefreshOutcome | undefined {
+  if (!current) return { outcome: 'gone', reason: 'revoked_or_expired' }
+  if (current.dead) return { outcome: 'gone', reason: current.dead.error }
+  if (current.version === seen.version) return undefined
+  if (!force && judgeFreshness(current.upstreamTokens, now(), 0) === 'stale') return undefined
+  return { outcome: 'refreshed', grant: current, path: 'waited' }
+}
+
+/**
+ * Redeems the upstream refresh token, having claimed the right to: looks again first, stores before anything else, gives the lease back in any case.
+ *
+ * @param claimed the grant as it is under the lease
+ */
+export async function redeemUnderLease(
+  context: RefreshContext,
+  lease: Lease,
+  claimed: Grant,
+): Promise<RefreshOutcome> {
+  const { grants, refreshTimeoutMs, closing } = context
+  const held = holdLease(
+    grants,
+    lease,
+    AbortSignal.any([AbortSignal.timeout(refreshTimeoutMs), closing]),
+  )
+  try {
+    const already = judgeGrant(claimed, context)
+    if (already) return already
+    const upstream = context.upstream(claimed.upstream)
+    if (!upstream) {
+      return await fail(context, lease, claimed, { kind: 'operator', error: 'unknown_upstream' })
+    }
+    const result = await upstream.refresh(claimed, held.signal)
+    return result.outcome === 'refreshed'
+      ? await store(context, lease, claimed, result, upstream)
+      : await fail(context, lease, claimed, result.failure)
+  } finally {
+    await held.release()
+  }
+}
+
+async function store(
+  context: RefreshContext,
+  lease: Lease,
+  claimed: Grant,
+  { tokens, identity }: RefreshResult & { outcome: 'refreshed' },
+  upstream: Upstream,
+): Promise<RefreshOutcome> {
+  const { grants, logger, refreshTimeoutMs } = context
+  const renewed = {
+    ...claimed,
+    upstreamTokens: tokens,
+    version: claimed.version + 1,
+    ...(identity && { identity }),
+  }
+  const deadline = performance.now() + refreshTimeoutMs * 2
+  if (
+    await persistUpdate(
+      grants,
+      lease,
+      claimed,
+      { tokens, ...(identity && { identity }) },
+      deadline,
+      logger,
+    )
+  ) {
+    logger.info({ path: 'refreshed', version: renewed.version }, 'upstream tokens refreshed')
+    return { outcome: 'refreshed', grant: renewed, path: 'refreshed' }
+  }
+  logger.warn(
+    { path: 'lost' },
+    'refreshed upstream tokens were not stored: somebody else came first',
+  )
+  const current = await grants.find(claimed.grantId)
+  // A grant that was revoked meanwhile took its old refresh token with it, but not this one.
+  if (!current) await upstream.revoke(tokens).catch(() => false)
+  const outcome = judgeGrant(current, { ...context, seen: claimed })
+  return outcome ?? { outcome: 'unavailable', reason: 'lease_lost', retryAfterSeconds: 1 }
+}
+
+async function fail(
+  { grants, logger, now }: RefreshContext,
+  lease: Lease,
+  claimed: Grant,
+  failure: UpstreamFailure,
+): Promise<RefreshOutcome> {
+  const { kind, error, status, description, claims, retryAfterSeconds = 2 } = failure
+  const line = { path: 'failed', failure: kind, error, status, upstreamDescription: description }
+  if (kind === 'dead') {
+    logger.warn(line, 'the upstream wants a new login')
+    const death = { error, at: now(), ...(claims !== undefined && { claims }) }
+    await grants.markDead(lease, claimed.version, death)
+    return { outcome: 'gone', reason: error }
+  }
+  if (kind === 'operator')
+    logger.error(line, 'the upstream refuses this gateway; its registration there needs attention')
+  else logger.warn(line, 'the upstream did not refresh; the grant is kept')
+  return { outcome: 'unavailable', reason: `upstream_${kind}`, retryAfterSeconds }
+}

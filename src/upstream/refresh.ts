@@ -1,0 +1,110 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { decodeJwt } from 'jose'
+import { refreshTokenGrant, type TokenEndpointResponse } from 'openid-client'
+import type { Grant, Identity, UpstreamTokens } from '../domain/grant.ts'
+import { renderScope } from '../domain/scope.ts'
+import type { UpstreamClient } from './client.ts'
+import { classifyFailure, type UpstreamFailure } from './failure.ts'
+import { readIdentity } from './identity.ts'
+import type { UpstreamOptions } from './options.ts'
+import { readTokens } from './token-response.ts'
+
+export type RefreshResult =
+  | { outcome: 'refreshed'; tokens: UpstreamTokens; identity?: Identity }
+  | { outcome: 'failed'; failure: UpstreamFailure }
+
+const TRIES = 3
+const FIRST_BACKOFF_MS = 200
+
+/**
+ * Redeems the grant's upstream refresh token. Tries again after a failure that certainly had no effect, with exponential backoff and jitter, until `signal` says
+ * that the time is up; after one that may have had an effect only where the upstream forgives it. Never throws for what the upstream does.
+ */
+export async function refreshUpstreamTokens(
+  client: UpstreamClient,
+  options: UpstreamOptions,
+  grant: Grant,
+  now: () => number,
+  signal: AbortSignal,
+): Promise<RefreshResult> {
+  const refreshToken = grant.upstreamTokens.refreshToken
+  if (refreshToken === undefined)
+    return { outcome: 'failed', failure: { kind: 'dead', error: 'no_refresh_token' } }
+  for (let tried = 1; ; tried += 1) {
+    try {
+      const { result, idToken } = await client.refreshing(signal, async () =>
+        refreshTokenGrant(
+          await client.configuration(),
+          refreshToken,
+          refreshParams(options, grant),
+        ),
+      )
+      return readRefreshed(grant, result, idToken, now())
+    } catch (thrown) {
+      const failure = await classifyFailure(thrown)
+      const again = mayRepeat(failure, options) && tried < TRIES && !signal.aborted
+      if (!again || !(await waitBefore(tried, failure, signal)))
+        return { outcome: 'failed', failure }
+    }
+  }
+}
+
+function refreshParams(options: UpstreamOptions, grant: Grant): Record<string, string> {
+  const scope =
+    options.refreshScope === 'granted'
+      ? (grant.upstreamTokens.scope ?? options.scopes)
+      : options.scopes
+  return {
+    ...options.refreshParams,
+    ...(options.refreshScope !== 'none' && { scope: renderScope(scope) }),
+  }
+}
+
+/**
+ * The claims of a renewed ID token replace those that were kept. It came straight from the token endpoint over TLS, so its signature adds nothing (OpenID Connect Core
+ * section 3.1.3.7, point 6); but it must be about the same user, or the tokens are somebody else's.
+ */
+function readRefreshed(
+  grant: Grant,
+  response: TokenEndpointResponse,
+  idToken: string | undefined,
+  now: number,
+): RefreshResult {
+  const tokens = readTokens(response, now, grant.upstreamTokens)
+  const identity = idToken === undefined ? undefined : decodeIdentity(idToken)
+  if (!identity) return { outcome: 'refreshed', tokens }
+  if (identity.subject !== grant.identity.subject || identity.issuer !== grant.identity.issuer) {
+    return { outcome: 'failed', failure: { kind: 'dead', error: 'subject_changed' } }
+  }
+  return { outcome: 'refreshed', tokens, identity }
+}
+
+function decodeIdentity(idToken: string): Identity | undefined {
+  try {
+    return readIdentity(decodeJwt(idToken))
+  } catch {
+    return undefined
+  }
+}
+
+function mayRepeat(failure: UpstreamFailure, options: UpstreamOptions): boolean {
+  return failure.kind === 'transient' || (failure.kind === 'ambiguous' && options.repeatsRefresh)
+}
+
+/** @returns whether there is still time to try again */
+async function waitBefore(
+  tried: number,
+  failure: UpstreamFailure,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const backoff = FIRST_BACKOFF_MS * 2 ** (tried - 1) * (0.5 + Math.random())
+  // An upstream that names a longer time than a caller can wait for is left alone until then.
+  const waitMs = Math.max(backoff, (failure.retryAfterSeconds ?? 0) * 1000)
+  if (waitMs > 2000) return false
+  try {
+    await delay(waitMs, undefined, { signal })
+    return true
+  } catch {
+    return false
+  }
+}
