@@ -6,6 +6,7 @@
  */
 export type OAuthErrorCode =
   | 'access_denied'
+  | 'consent_required'
   | 'invalid_client'
   | 'invalid_client_metadata'
   | 'invalid_grant'

@@ -45,3 +45,5 @@ export function createUpstream(options: UpstreamOptions, now: () => number): Ups
     },
   }
 }
+
+export type { LoginResult, LoginStart }

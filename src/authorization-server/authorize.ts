@@ -1,0 +1,90 @@
+import type { Context } from 'hono'
+import type { PendingConsent } from '../domain/authorization-request.ts'
+import type { Client } from '../domain/client.ts'
+import { OAuthError } from '../domain/oauth-error.ts'
+import { isRegisteredRedirectUri } from '../domain/redirect-uri.ts'
+import { createSecret } from '../domain/secret.ts'
+import { renderConsent } from '../http/pages/consent.ts'
+import { checkAuthorizationRequest } from './authorization-checks.ts'
+import { resolveClient } from './clients.ts'
+import type { AuthorizationServer } from './context.ts'
+import { createBrowserBinding } from './cookies.ts'
+import { correlationIdOf } from './correlation.ts'
+import { type Parameters, parseParameters, readForm } from './parameters.ts'
+import { redirectToClient, renderFault, renderPageResponse } from './responses.ts'
+
+/**
+ * The authorization endpoint: verifies client and redirect URI (a page for a person until then, a redirect from then on), checks the request, and asks its user.
+ *
+ * @see RFC 6749 section 3.1
+ */
+export function createAuthorizeEndpoint(server: AuthorizationServer) {
+  const binding = createBrowserBinding(server.issuer, 'consent')
+
+  return async function authorize(c: Context): Promise<Response> {
+    const parameters = await readParameters(c)
+    const client = await resolveClient(server, parameters.get('client_id') ?? '')
+    if (!client) return renderFault(server, c, 'unknown-client', { reason: 'unknown client' })
+    const { clientName } = client
+    const redirectUri = chooseRedirectUri(client, parameters)
+    if (redirectUri === undefined) {
+      return renderFault(server, c, 'bad-redirect-uri', {
+        reason: 'redirect_uri not registered',
+        clientName,
+      })
+    }
+    const state = parameters.get('state')
+    try {
+      return await askUser(c, client, redirectUri, parameters)
+    } catch (thrown) {
+      if (!(thrown instanceof OAuthError)) throw thrown
+      return redirectToClient(server, c, { redirectUri, state }, thrown)
+    }
+  }
+
+  async function askUser(
+    c: Context,
+    client: Client,
+    redirectUri: string,
+    parameters: Parameters,
+  ): Promise<Response> {
+    const { request, resource } = checkAuthorizationRequest(
+      client,
+      redirectUri,
+      parameters,
+      server.resources,
+    )
+    const handle = createSecret()
+    const { loginSeconds } = server.lifetimes
+    const pending: PendingConsent = {
+      stage: 'consent',
+      flowId: correlationIdOf(c),
+      upstream: resource.upstream,
+      request,
+      csrfDigest: binding.bind(c, handle, loginSeconds),
+    }
+    await server.store.authorizations.park(handle, pending, loginSeconds)
+    const page = renderConsent({
+      publicUrl: server.issuer,
+      client,
+      redirectUri,
+      backendName: resource.name,
+      resource: resource.resource,
+      scopes: request.scope.map(name => ({ name })),
+      handle,
+    })
+    return renderPageResponse(c, page)
+  }
+}
+
+function readParameters(c: Context): Promise<Parameters> | Parameters {
+  return c.req.method === 'POST' ? readForm(c) : parseParameters(new URL(c.req.url).search)
+}
+
+/** A client with a single redirect URI may leave it out. @see RFC 6749 section 3.1.2.3 */
+function chooseRedirectUri(client: Client, parameters: Parameters): string | undefined {
+  const presented = parameters.get('redirect_uri')
+  if (presented === undefined)
+    return client.redirectUris.length === 1 ? client.redirectUris[0] : undefined
+  return isRegisteredRedirectUri(presented, client.redirectUris) ? presented : undefined
+}

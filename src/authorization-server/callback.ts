@@ -1,0 +1,95 @@
+import type { Context } from 'hono'
+import type { PendingLogin } from '../domain/authorization-request.ts'
+import { OAuthError } from '../domain/oauth-error.ts'
+import type { LoginResult } from '../upstream/provider.ts'
+import type { AuthorizationServer } from './context.ts'
+import { createBrowserBinding } from './cookies.ts'
+import { correlationIdOf, setCorrelationId } from './correlation.ts'
+import { openGrant } from './open-grant.ts'
+import { parseParameters } from './parameters.ts'
+import { redirectToClient, renderFault } from './responses.ts'
+
+type Completed = LoginResult & { outcome: 'completed' }
+
+/**
+ * Where the upstream sends the browser back to: takes the flow (once), checks that it is the browser that approved it, redeems the upstream's code, opens the grant, and
+ * sends the client its own code.
+ */
+export function createCallbackEndpoint(server: AuthorizationServer) {
+  const binding = createBrowserBinding(server.issuer, 'login')
+
+  return async function callback(c: Context): Promise<Response> {
+    const answer = parseParameters(new URL(c.req.url).search)
+    const upstreamState = answer.get('state') ?? ''
+    const pending = await server.store.authorizations.takePending(upstreamState)
+    if (pending?.stage !== 'login') {
+      return renderFault(server, c, 'sign-in-expired', {
+        reason: 'upstreamState unknown, expired or used',
+      })
+    }
+    setCorrelationId(c, pending.flowId)
+    const { request } = pending
+    if (!binding.take(c, upstreamState, pending.browserDigest)) {
+      const { clientName } = request
+      return renderFault(server, c, 'cookie-missing', {
+        reason: 'callback without the cookie of its flow',
+        clientName,
+      })
+    }
+    const result = await completeLogin(pending, upstreamState, new URLSearchParams([...answer]))
+    if (result.outcome !== 'completed') return refuse(c, pending, result)
+    return redirectToClient(server, c, request, { code: await openGrant(server, pending, result) })
+  }
+
+  function completeLogin(
+    pending: PendingLogin,
+    upstreamState: string,
+    answer: URLSearchParams,
+  ): Promise<LoginResult> {
+    const upstream = server.upstream(pending.upstream)
+    if (!upstream) throw new RangeError(`no upstream is called ${pending.upstream}`)
+    const { codeVerifier, nonce } = pending
+    return upstream.completeLogin(answer, { upstreamState, codeVerifier, nonce })
+  }
+
+  function refuse(
+    c: Context,
+    pending: PendingLogin,
+    result: Exclude<LoginResult, Completed>,
+  ): Response {
+    const error = describeRefusal(result)
+    const { clientId, clientName, resource } = pending.request
+    server.audit({
+      event: 'login',
+      outcome: result.outcome === 'refused' ? 'denied' : 'failed',
+      correlationId: correlationIdOf(c),
+      reason: error.reason,
+      clientId,
+      clientName,
+      resource,
+    })
+    return redirectToClient(server, c, pending.request, error)
+  }
+}
+
+/** What an upstream's refusal or failure is to the client. Its own words stay in the log. */
+function describeRefusal(result: Exclude<LoginResult, Completed>): OAuthError {
+  if (result.outcome === 'refused') {
+    const { error, description = '' } = result
+    const reason = `upstream: ${error} ${description}`.trim()
+    if (error === 'temporarily_unavailable' || error === 'server_error') {
+      return new OAuthError('temporarily_unavailable', 'the sign-in service does not answer', {
+        reason,
+      })
+    }
+    return new OAuthError('access_denied', 'the sign-in service refused', { reason })
+  }
+  const { kind, error, status } = result.failure
+  const reason = `upstream: ${kind} ${error} ${status ?? ''}`.trim()
+  return kind === 'transient' || kind === 'ambiguous'
+    ? new OAuthError('temporarily_unavailable', 'the sign-in service does not answer', {
+        reason,
+        cause: result.cause,
+      })
+    : new OAuthError('server_error', 'signing in failed', { reason, cause: result.cause })
+}

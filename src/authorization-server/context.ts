@@ -1,0 +1,46 @@
+import type { AccessTokenClaims, VerifyAccessToken } from '../domain/access-token.ts'
+import type { GrantLifetime } from '../domain/grant.ts'
+import type { KeyRing } from '../domain/key-ring.ts'
+import type { Scope } from '../domain/scope.ts'
+import type { Audit } from '../observability/audit.ts'
+import type { Logger } from '../observability/log.ts'
+import type { Store } from '../store/port.ts'
+import type { Upstream } from '../upstream/provider.ts'
+import type { UpstreamTokenSource } from '../upstream/tokens.ts'
+
+/** One MCP endpoint as the authorization server sees it. */
+export type ProtectedResource = {
+  resource: string
+  name: string
+  /** What a client may ask for; also what it gets where it names nothing. */
+  scopes: Scope
+  upstream: string
+}
+
+export type Lifetimes = GrantLifetime & {
+  accessTokenSeconds: number
+  authorizationCodeSeconds: number
+  loginSeconds: number
+}
+
+export type AccessTokens = {
+  mint(claims: Omit<AccessTokenClaims, 'tokenId'>): Promise<string>
+  verify: VerifyAccessToken
+}
+
+/** What the endpoints of the authorization server work with. */
+export type AuthorizationServer = {
+  /** `publicUrl`: an origin without a trailing slash. */
+  issuer: string
+  resources: readonly ProtectedResource[]
+  store: Store
+  ring: KeyRing
+  accessTokens: AccessTokens
+  upstream: (name: string) => Upstream | undefined
+  tokens: UpstreamTokenSource
+  lifetimes: Lifetimes
+  logger: Logger
+  audit: Audit
+  /** Epoch seconds. */
+  now: () => number
+}

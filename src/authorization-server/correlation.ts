@@ -1,0 +1,20 @@
+import type { Context, MiddlewareHandler } from 'hono'
+import { createId } from '../domain/secret.ts'
+
+const VARIABLE = 'correlationId'
+
+/** Gives each request an id that its log lines, its audit events and its error pages carry. A step of a flow replaces it with the flow's. */
+export function correlate(): MiddlewareHandler {
+  return async function correlation(c, next) {
+    c.set(VARIABLE, createId())
+    await next()
+  }
+}
+
+export function correlationIdOf(c: Context): string {
+  return c.get(VARIABLE)
+}
+
+export function setCorrelationId(c: Context, flowId: string): void {
+  c.set(VARIABLE, flowId)
+}

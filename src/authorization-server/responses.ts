@@ -1,0 +1,127 @@
+import type { Context } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { OAuthError } from '../domain/oauth-error.ts'
+import { OutageError } from '../domain/outage.ts'
+import { renderError } from '../http/pages/error.ts'
+import { ERROR_TEXTS, type ErrorKind } from '../http/pages/error-kinds.ts'
+import type { Page } from '../http/pages/layout.ts'
+import type { AuthorizationServer } from './context.ts'
+import { correlationIdOf } from './correlation.ts'
+
+/** The three renderings of what goes wrong at the authorization server: JSON, a redirect to the client, a page for a person. */
+
+type Surroundings = Pick<AuthorizationServer, 'issuer' | 'logger'>
+
+/** What any throw means to a client. Only the texts of `OAuthError` reach the wire; everything else is fixed. */
+export function asOAuthError(thrown: unknown, correlationId: string): OAuthError {
+  if (thrown instanceof OAuthError) return thrown
+  if (thrown instanceof OutageError) {
+    return new OAuthError('temporarily_unavailable', 'try again in a moment', {
+      reason: `${thrown.dependency} outage: ${thrown.message}`,
+      retryAfterSeconds: thrown.retryAfterSeconds,
+      cause: thrown,
+    })
+  }
+  return new OAuthError('server_error', `something went wrong here (${correlationId})`, {
+    cause: thrown,
+  })
+}
+
+/** @see RFC 6749 section 5.2 */
+export function renderJsonError(server: Surroundings, c: Context, thrown: unknown): Response {
+  const error = asOAuthError(thrown, correlationIdOf(c))
+  logRefusal(server, c, error)
+  c.header('Cache-Control', 'no-store')
+  if (error.retryAfterSeconds !== undefined)
+    c.header('Retry-After', String(error.retryAfterSeconds))
+  if (error.code === 'invalid_client' && c.req.header('authorization') !== undefined) {
+    c.header('WWW-Authenticate', `Basic realm="${server.issuer}"`)
+  }
+  const body = { error: error.code, error_description: error.description }
+  return c.json(body, error.status as ContentfulStatusCode)
+}
+
+/** A page for whoever is in front of the browser; the reason is for the log. */
+export function renderFault(
+  server: Surroundings,
+  c: Context,
+  kind: ErrorKind,
+  details: { reason: string; clientName?: string; cause?: unknown },
+): Response {
+  const correlationId = correlationIdOf(c)
+  const { reason, clientName, cause } = details
+  const level = kind === 'server-error' ? 'error' : 'warn'
+  server.logger[level](
+    { correlationId, path: c.req.path, kind, reason, ...(cause !== undefined && { err: cause }) },
+    'a person was shown an error',
+  )
+  const page = renderError({
+    publicUrl: server.issuer,
+    kind,
+    correlationId,
+    ...(clientName !== undefined && { clientName }),
+  })
+  const { status } = ERROR_TEXTS[kind]
+  if (status === 503 || status === 429) c.header('Retry-After', '5')
+  return renderPageResponse(c, page, status)
+}
+
+export function renderPageResponse(
+  c: Context,
+  page: Page,
+  status: ContentfulStatusCode = 200,
+): Response {
+  return c.body(page.html, status, page.headers)
+}
+
+/** A throw on the way of a person who cannot be redirected (yet). */
+export function renderThrownPage(server: Surroundings, c: Context, thrown: unknown): Response {
+  const error = asOAuthError(thrown, correlationIdOf(c))
+  const kind: ErrorKind =
+    error.code === 'server_error'
+      ? 'server-error'
+      : error.code === 'temporarily_unavailable'
+        ? 'unavailable'
+        : 'bad-request'
+  return renderFault(server, c, kind, { reason: error.reason, cause: error.cause })
+}
+
+/**
+ * Back to the client, its redirect URI having been verified.
+ *
+ * @see RFC 6749 section 4.1.2, RFC 9207 section 2
+ */
+export function redirectToClient(
+  server: Surroundings,
+  c: Context,
+  to: { redirectUri: string; state?: string | undefined },
+  answer: { code: string } | OAuthError,
+): Response {
+  const url = new URL(to.redirectUri)
+  if (answer instanceof OAuthError) {
+    logRefusal(server, c, answer)
+    url.searchParams.set('error', answer.code)
+    url.searchParams.set('error_description', answer.description)
+  } else {
+    url.searchParams.set('code', answer.code)
+  }
+  if (to.state !== undefined) url.searchParams.set('state', to.state)
+  url.searchParams.set('iss', server.issuer)
+  c.header('Cache-Control', 'no-store')
+  c.header('Referrer-Policy', 'no-referrer')
+  return c.redirect(url.href, 303)
+}
+
+function logRefusal(server: Surroundings, c: Context, error: OAuthError): void {
+  const level = error.code === 'server_error' ? 'error' : 'warn'
+  server.logger[level](
+    {
+      correlationId: correlationIdOf(c),
+      path: c.req.path,
+      error: error.code,
+      reason: error.reason,
+      ...(error.cause !== undefined && { err: error.cause }),
+    },
+    'refused',
+  )
+}
