@@ -1,0 +1,100 @@
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+
+export type ErrorText = {
+  /** What usually goes with it; a caller may know better. */
+  status: ContentfulStatusCode
+  title: string
+  /** What happened, in words that blame nobody who may be innocent. */
+  explanation: string
+  /** What the reader can do about it. */
+  next: string
+}
+
+/** Everything that can be told to a person whose request ends here instead of at a client. Nothing in it depends on the request. */
+export const ERROR_TEXTS = {
+  'unknown-client': {
+    status: 400,
+    title: 'This app is not registered here',
+    explanation:
+      'The app that sent you here identified itself in a way that this gateway does not accept, or no longer accepts.',
+    next: 'Go back to the app, remove this connection there, and add it again. It will then register anew.',
+  },
+  'bad-redirect-uri': {
+    status: 400,
+    title: 'The app asked for an answer at an unknown address',
+    explanation:
+      'It wants your access sent to an address that it has not registered. Nothing was sent there.',
+    next: 'Go back to the app, remove this connection there, and add it again. If someone sent you a link that led here, close this page.',
+  },
+  'sign-in-expired': {
+    status: 400,
+    title: 'This sign-in has expired',
+    explanation:
+      'A sign-in has to be finished within a few minutes and can be used only once. This one is too old, or was finished already.',
+    next: 'If the app says that it is connected, all is well. Otherwise go back to it and connect again.',
+  },
+  'cookie-missing': {
+    status: 400,
+    title: 'This browser did not start the sign-in',
+    explanation:
+      'The sign-in began in another browser or a private window, or this browser does not keep cookies for this site.',
+    next: 'Allow cookies for this site, go back to the app, and connect again. Stay in one browser until the app says that it is connected.',
+  },
+  'access-denied': {
+    status: 403,
+    title: 'Access was not given',
+    explanation: 'The request was denied, so the app got nothing.',
+    next: 'If you did not mean that, go back to the app and connect again. Otherwise you can close this page.',
+  },
+  'upstream-outage': {
+    status: 503,
+    title: 'The company sign-in does not answer',
+    explanation: 'The service that signs you in cannot be reached at the moment. Nothing is lost.',
+    next: 'Wait a minute, then try again.',
+  },
+  'upstream-refused': {
+    status: 403,
+    title: 'The company sign-in refused',
+    explanation: 'The service that signs you in turned this attempt away.',
+    next: 'Try again. If it is refused again, give the reference below to your administrator, who can see the reason.',
+  },
+  'not-allowed': {
+    status: 403,
+    title: 'Your account may not use this',
+    explanation:
+      'You are signed in, but your account is not among those that may use this service.',
+    next: 'Ask your administrator for access, and mention the reference below.',
+  },
+  unavailable: {
+    status: 503,
+    title: 'This cannot be done right now',
+    explanation: 'The gateway cannot reach something that it needs. Nothing is lost.',
+    next: 'Wait a minute, then try again.',
+  },
+  'too-many-requests': {
+    status: 429,
+    title: 'Too many attempts',
+    explanation: 'More requests came from your network than are accepted at once.',
+    next: 'Wait a minute, then try again.',
+  },
+  'server-error': {
+    status: 500,
+    title: 'Something went wrong here',
+    explanation: 'This is a fault of the gateway and not of anything that you did.',
+    next: 'Go back to the app and connect again. If it happens again, give the reference below to your administrator.',
+  },
+  'bad-request': {
+    status: 400,
+    title: 'This request cannot be understood',
+    explanation: 'Something in it is missing, is there twice, or is not as the standard has it.',
+    next: 'Go back to the app and connect again. If it happens again, give the reference below to whoever runs the app.',
+  },
+  'not-found': {
+    status: 404,
+    title: 'There is nothing here',
+    explanation: 'No page has this address.',
+    next: 'Check the address for a slip of the pen.',
+  },
+} as const satisfies Record<string, ErrorText>
+
+export type ErrorKind = keyof typeof ERROR_TEXTS
