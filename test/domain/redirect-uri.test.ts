@@ -106,9 +106,18 @@ describe('which presented redirect URI was registered (RFC 8252 section 7.3)', (
 describe('where a redirect URI leads', () => {
   it.each([
     ['https://claude.ai/api/mcp/auth_callback', { kind: 'web', host: 'claude.ai' }],
-    ['https://xn--80ak6aa92e.example:8443/', { kind: 'web', host: 'xn--80ak6aa92e.example:8443' }],
-    ['http://127.0.0.1:9/', { kind: 'loopback', host: '127.0.0.1:9' }],
+    ['https://example.com:8443/cb', { kind: 'web', host: 'example.com:8443' }],
+    ['https://EXAMPLE.com:443/cb', { kind: 'web', host: 'example.com' }],
+    ['https://claude.ai@evil.example/cb', { kind: 'web', host: 'evil.example' }],
+    ['https://localhost.evil.example/cb', { kind: 'web', host: 'localhost.evil.example' }],
+    ['https://127.0.0.1.evil.example/cb', { kind: 'web', host: '127.0.0.1.evil.example' }],
+    ['https://cl\u0430ude.ai/cb', { kind: 'web', host: 'xn--clude-5ve.ai' }],
+    ['http://localhost:8787/callback', { kind: 'loopback', host: 'localhost:8787' }],
+    ['http://127.0.0.1/', { kind: 'loopback', host: '127.0.0.1' }],
+    ['http://2130706433:9/', { kind: 'loopback', host: '127.0.0.1:9' }],
+    ['http://[::1]:33418/cb', { kind: 'loopback', host: '[::1]:33418' }],
     ['cursor://anysphere.cursor-mcp/oauth/callback', { kind: 'app', scheme: 'cursor' }],
+    ['com.example.app:/oauth', { kind: 'app', scheme: 'com.example.app' }],
   ])('%s', (uri, expected) => {
     expect(describeRedirectUri(uri)).toEqual(expected)
   })

@@ -5,7 +5,7 @@
  */
 import { html } from 'hono/html'
 import type { Client } from '../../domain/client.ts'
-import { type Destination, describeDestination } from './destination.ts'
+import { describeRedirectUri, type RedirectDestination } from '../../domain/redirect-uri.ts'
 import { displayName } from './display-name.ts'
 import { type Markup, type Page, renderPage } from './layout.ts'
 
@@ -31,7 +31,7 @@ export function renderConsent(data: ConsentData): Page {
 <div class="facts">
 ${who(data.client)}
 ${what(data)}
-${where(describeDestination(data.redirectUri))}
+${where(describeRedirectUri(data.redirectUri))}
 </div>
 ${decide(data.handle)}`,
   )
@@ -88,7 +88,7 @@ function right({ name, description }: ConsentData['scopes'][number]): Markup {
 
 const LURE = 'If someone sent you a link that led here, deny.'
 
-function where(destination: Destination): Markup {
+function where(destination: RedirectDestination): Markup {
   const { caution, large, notes } = describe(destination)
   return html`<section class="where${caution && ' caution'}" aria-labelledby="where">
 <h2 id="where">Your access goes to</h2>
@@ -97,7 +97,11 @@ ${notes.map(note => html`<p class="note">${note}</p>`)}
 </section>`
 }
 
-function describe(destination: Destination): { caution: boolean; large: string; notes: string[] } {
+function describe(destination: RedirectDestination): {
+  caution: boolean
+  large: string
+  notes: string[]
+} {
   switch (destination.kind) {
     case 'web':
       return {
@@ -105,7 +109,7 @@ function describe(destination: Destination): { caution: boolean; large: string; 
         large: destination.host,
         notes: ['Whoever runs this address gets the access. Approve only if you know it.'],
       }
-    case 'computer':
+    case 'loopback':
       return {
         caution: true,
         large: 'An app on this computer',

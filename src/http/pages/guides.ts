@@ -1,4 +1,5 @@
 import { html } from 'hono/html'
+import { isLoopbackHost } from '../../domain/redirect-uri.ts'
 import {
   CLIENT_GUIDES,
   type ClientGuide,
@@ -6,7 +7,6 @@ import {
   type Part,
   type Step,
 } from './clients.ts'
-import { isLoopbackHost } from './destination.ts'
 import type { Markup } from './layout.ts'
 
 /** One closed section for each known client, with its steps for this endpoint. */
