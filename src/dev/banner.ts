@@ -1,0 +1,35 @@
+export type BannerData = {
+  publicUrl: string
+  opsUrl: string
+  idpUrl: string
+  endpoints: readonly { name: string; url: string }[]
+  /** URLs of the sample backends that run. */
+  samples: readonly string[]
+}
+
+/** What a newcomer reads after the start: what runs where, and what to type next. Commands are on lines of their own, to be copied. */
+export function renderBanner({ publicUrl, opsUrl, idpUrl, endpoints, samples }: BannerData): string {
+  const [first = { name: 'demo', url: publicUrl }] = endpoints
+  return `
+  mcp-auth-gateway is running, for development: nothing is kept, anybody may sign in.
+
+    MCP endpoint    ${endpoints.map(({ url }) => url).join('\n                    ')}
+    How to connect  ${publicUrl}
+    Sign-in         ${idpUrl}  (embedded; choose a sample user, no password)
+    Backends        ${samples.join('\n                    ') || 'your own'}
+    Health          ${opsUrl}/readyz
+
+  Connect a client. It opens a browser: approve, choose a user, done.
+
+    Claude Code     claude mcp add --transport http ${first.name} ${first.url}
+    MCP Inspector   npx @modelcontextprotocol/inspector --transport http --server-url ${first.url}
+    Any stdio app   npx -y mcp-remote ${first.url}
+
+  Or watch the whole flow in this repository, in another terminal:
+
+    npm run demo
+
+  Stop with Ctrl-C.
+
+`
+}

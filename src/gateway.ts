@@ -1,0 +1,198 @@
+import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import { createAccessTokens } from './authorization-server/access-token.ts'
+import type { AuthorizationServer } from './authorization-server/context.ts'
+import { createGrantEnding } from './authorization-server/grant-ending.ts'
+import { createAuthorizationServerApp } from './authorization-server/routes.ts'
+import type { GatewayConfig } from './config/schema.ts'
+import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
+import { createListener } from './http/listener.ts'
+import { createOpsApp, type Readiness } from './http/ops.ts'
+import { createAudit } from './observability/audit.ts'
+import type { Logger } from './observability/log.ts'
+import { createProxy } from './proxy/proxy.ts'
+import { createMemoryStore } from './store/memory.ts'
+import type { Store } from './store/port.ts'
+import { createRedisStore } from './store/redis/store.ts'
+import type { UpstreamOptions } from './upstream/options.ts'
+import { createUpstream } from './upstream/provider.ts'
+import { createUpstreamTokenSource } from './upstream/tokens.ts'
+
+/** A gateway that serves. */
+export type Gateway = {
+  /**
+   * Stops in order: readiness off, the configured delay, no new connections, requests finish, the rest is broken at the deadline. Resolves when nothing is left.
+   */
+  drain(): Promise<void>
+}
+
+/** The only upstream so far; grants carry its name. */
+const UPSTREAM_NAME = 'default'
+
+/**
+ * Builds the gateway and opens its listeners. The one place where adapters are constructed.
+ *
+ * @throws the socket's error where a port cannot be bound
+ */
+export async function startGateway(
+  config: GatewayConfig,
+  upstreamOptions: UpstreamOptions,
+  logger: Logger,
+): Promise<Gateway> {
+  const ring = createRing(config, logger)
+  const store = createStore(config, ring, logger)
+  const server = createAuthorizationServer(config, upstreamOptions, ring, store, logger)
+  const proxy = createProxy({
+    publicUrl: config.publicUrl,
+    backends: config.backends.map(backend => ({
+      ...backend,
+      resource: config.publicUrl + backend.path,
+      connectTimeoutMs: backend.timeouts.connectMs,
+      headersTimeoutMs: backend.timeouts.headersMs,
+    })),
+    verifyAccessToken: server.accessTokens.verify,
+    tokens: server.tokens,
+    allowedOrigins: config.allowedOrigins,
+    trustedProxies: config.trustedProxies,
+    limits: config.limits,
+    logger,
+    now: store.now,
+  })
+  const app = createAuthorizationServerApp(server, createGrantEnding(server))
+  const listener = createListener({
+    find: proxy.find,
+    rest: getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+    keepAliveTimeoutMs: config.keepAliveMs,
+    maxHeaderBytes: config.limits.headersBytes,
+  })
+  const ops = createOps(store)
+  await ops.listen(config.ops.port, config.ops.host)
+  await listener.listen(config.listen.port, config.listen.host)
+  logger.info({ listen: config.listen, ops: config.ops, publicUrl: config.publicUrl }, 'listening')
+
+  return {
+    drain: async () => {
+      ops.draining()
+      await new Promise(resolve => setTimeout(resolve, config.drain.delayMs))
+      proxy.drain()
+      await listener.close(config.drain.deadlineMs)
+      await proxy.close()
+      server.tokens.close()
+      await store.close()
+      await ops.close()
+    },
+  }
+}
+
+function createRing(config: GatewayConfig, logger: Logger): KeyRing {
+  if (config.keys.length > 0) return createKeyRing(config.keys)
+  logger.warn('no keys are configured: tokens and registrations end with this process')
+  return createKeyRing([randomBytes(32)])
+}
+
+function createStore({ redis, lifetimes }: GatewayConfig, ring: KeyRing, logger: Logger): Store {
+  const storeLifetimes = {
+    graceSeconds: lifetimes.refreshGraceSeconds,
+    grantAbsoluteSeconds: lifetimes.grantAbsoluteSeconds,
+  }
+  return redis
+    ? createRedisStore({ redis, ring, logger, lifetimes: storeLifetimes })
+    : createMemoryStore({ lifetimes: storeLifetimes })
+}
+
+function createAuthorizationServer(
+  config: GatewayConfig,
+  upstreamOptions: UpstreamOptions,
+  ring: KeyRing,
+  store: Store,
+  logger: Logger,
+): AuthorizationServer {
+  const { now } = store
+  const upstream = createUpstream(upstreamOptions, now)
+  const upstreamOf = (name: string) => (name === upstream.name ? upstream : undefined)
+  const { lifetimes, publicUrl } = config
+  return {
+    issuer: publicUrl,
+    resources: config.backends.map(({ name, path, scopes }) => ({
+      name,
+      scopes,
+      resource: publicUrl + path,
+      upstream: UPSTREAM_NAME,
+    })),
+    store,
+    ring,
+    accessTokens: createAccessTokens(ring, publicUrl, now),
+    upstream: upstreamOf,
+    tokens: createUpstreamTokenSource({
+      grants: store.grants,
+      invalidations: store.invalidations,
+      upstream: upstreamOf,
+      logger,
+      now,
+      refreshTimeoutMs: upstreamOptions.timeoutMs,
+    }),
+    lifetimes: {
+      idleSeconds: lifetimes.grantIdleSeconds,
+      absoluteSeconds: lifetimes.grantAbsoluteSeconds,
+      accessTokenSeconds: lifetimes.accessTokenSeconds,
+      authorizationCodeSeconds: lifetimes.authorizationCodeSeconds,
+      loginSeconds: lifetimes.loginSeconds,
+    },
+    logger,
+    audit: createAudit(logger),
+    now,
+  }
+}
+
+/** The ops listener, and what it knows of the gateway's state. */
+function createOps(store: Store) {
+  let phase: Readiness['phase'] = 'starting'
+  const readiness = async (): Promise<Readiness> => {
+    const isStoreReachable = await store.check().then(
+      () => true,
+      () => false,
+    )
+    if (phase === 'starting' && isStoreReachable) phase = 'serving'
+    return { phase, isStoreReachable }
+  }
+  const app = createOpsApp(readiness)
+  const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }))
+  return {
+    listen: (port: number, host: string) =>
+      new Promise<void>((resolve, reject) => {
+        server.once('error', reject)
+        server.listen(port, host, resolve)
+      }),
+    draining: () => {
+      phase = 'draining'
+    },
+    close: () =>
+      new Promise<void>(resolve => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+/** What the configured upstream is to the upstream room. @param dev where the embedded IdP listens, if it is the upstream */
+export function resolveUpstream(config: GatewayConfig, dev?: { issuer: string; clientId: string; clientSecret: string }): UpstreamOptions {
+  const callbackUrl = `${config.publicUrl}/callback`
+  const { upstream } = config
+  if (upstream.provider !== 'dev') return { ...upstream, name: UPSTREAM_NAME, callbackUrl }
+  if (!dev) throw new RangeError('the development IdP has not been started')
+  return {
+    ...dev,
+    name: UPSTREAM_NAME,
+    callbackUrl,
+    tokenAuthMethod: 'client_secret_post',
+    scopes: ['openid', 'profile', 'email', 'groups', 'offline_access'],
+    authorizeParams: {},
+    codeParams: {},
+    refreshParams: {},
+    refreshScope: 'none',
+    issParam: 'verify',
+    repeatsRefresh: false,
+    timeoutMs: 10_000,
+  }
+}

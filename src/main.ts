@@ -1,0 +1,98 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import packageJson from '../package.json' with { type: 'json' }
+import { renderFaults, runCheck } from './cli/check.ts'
+import { ConfigError } from './config/error.ts'
+import { loadConfig } from './config/load.ts'
+import type { GatewayConfig } from './config/schema.ts'
+import { mintKey } from './domain/key-ring.ts'
+import { type Gateway, resolveUpstream, startGateway } from './gateway.ts'
+import { createLogger, type Logger } from './observability/log.ts'
+
+const CONFIG_OPTION = ['-c, --config <file>', 'the configuration', 'gateway.config.yaml'] as const
+const EXIT_BAD_CONFIGURATION = 2
+
+const program = new Command('mcp-auth-gateway')
+  .description(packageJson.description)
+  .version(packageJson.version)
+
+program
+  .command('start', { isDefault: true })
+  .description('serve until SIGTERM or SIGINT; a second signal ends at once')
+  .option(...CONFIG_OPTION)
+  .action(({ config }: { config: string }) => start(config))
+
+program
+  .command('check')
+  .description('list every fault of a configuration')
+  .option(...CONFIG_OPTION)
+  .option('--effective', 'print the configuration with every default, secrets redacted', false)
+  .action(({ config, effective }: { config: string; effective: boolean }) => {
+    const { env, stdout, stderr } = process
+    process.exitCode = runCheck({ file: config, effective, env, stdout, stderr })
+  })
+
+program
+  .command('keys')
+  .description('mint a key for the configuration: 32 random bytes, base64')
+  .action(() => {
+    process.stdout.write(`${mintKey()}\n`)
+  })
+
+await program.parseAsync()
+
+async function start(file: string): Promise<void> {
+  const config = loadOrExplain(file)
+  if (!config) return
+  const { upstream } = config
+  if (upstream.provider === 'dev') return startForDevelopment(config, upstream)
+  const logger = createLogger(config.log.level)
+  drainOnSignal(await startGateway(config, resolveUpstream(config), logger), logger)
+}
+
+/** The embedded IdP is loaded only here, so that nothing of it is part of a production start. */
+async function startForDevelopment(config: GatewayConfig, { port, sampleBackends }: { port: number; sampleBackends: boolean }): Promise<void> {
+  const { startDevelopment } = await import('./dev/development.ts')
+  const { publicUrl, ops, backends, log } = config
+  const development = await startDevelopment({
+    publicUrl,
+    opsUrl: `http://${ops.host}:${ops.port}`,
+    logLevel: log.level,
+    idpPort: port,
+    sampleBackends,
+    backends,
+  })
+  const { logger, idp, announce, close } = development
+  drainOnSignal(await startGateway(config, resolveUpstream(config, idp), logger), logger, close)
+  announce()
+}
+
+function loadOrExplain(file: string): GatewayConfig | undefined {
+  try {
+    return loadConfig(file, process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    process.stderr.write(renderFaults(error))
+    process.exitCode = EXIT_BAD_CONFIGURATION
+    return undefined
+  }
+}
+
+function drainOnSignal(gateway: Gateway, logger: Logger, afterwards?: () => Promise<void>): void {
+  let isDraining = false
+  const onSignal = async (signal: NodeJS.Signals): Promise<void> => {
+    if (isDraining) {
+      logger.warn({ signal }, 'ending at once')
+      logger.flush()
+      process.exit(1)
+    }
+    isDraining = true
+    logger.info({ signal }, 'draining')
+    await gateway.drain()
+    await afterwards?.()
+    logger.info('stopped')
+    logger.flush()
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+}
