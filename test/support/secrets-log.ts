@@ -1,0 +1,93 @@
+/** Where a secret was found in a text. */
+export type Leak = { kind: string; value: string; form: string }
+
+/** Remembers every value of a run that must appear in no log, no page and no store. */
+export type SecretsLog = {
+  /** @throws Error where a value is too short to be searched for */
+  add(kind: string, value: string): void
+  /** Takes the secret parameters out of a URL's query and fragment. */
+  addUrl(url: string): void
+  /** Takes the values out of `Set-Cookie` fields. */
+  addCookies(setCookie: readonly string[]): void
+  /** Takes the tokens out of a token response, and the secret out of a registration. */
+  addTokens(response: object): void
+  /** Takes the secret fields out of a form body. */
+  addForm(form: URLSearchParams): void
+  readonly size: number
+  findIn(text: string): Leak[]
+}
+
+const MIN_LENGTH = 8
+
+/** Names of parameters and fields whose values are secret. A code challenge, a client id and a JWT's public claims are not. */
+const SECRET_NAMES = new Set([
+  'access_token',
+  'assertion',
+  'client_assertion',
+  'client_secret',
+  'code',
+  'code_verifier',
+  'csrf',
+  'handle',
+  'id_token',
+  'nonce',
+  'refresh_token',
+  'request_handle',
+  'state',
+  'token',
+])
+
+export function createSecretsLog(): SecretsLog {
+  const kinds = new Map<string, string>()
+  const add = (kind: string, value: string) => {
+    if (value.length < MIN_LENGTH) {
+      throw new Error(`a ${kind} of ${value.length} characters is too short to be searched for`)
+    }
+    kinds.set(value, kind)
+  }
+  const addPairs = (pairs: Iterable<[string, unknown]>) => {
+    for (const [name, value] of pairs) {
+      // A short one (a client's own `state`, a made-up code) would be found by chance.
+      if (!SECRET_NAMES.has(name) || typeof value !== 'string' || value.length < MIN_LENGTH)
+        continue
+      add(name, value)
+    }
+  }
+  return {
+    add,
+    addUrl: url => {
+      const { searchParams, hash } = new URL(url)
+      addPairs(searchParams)
+      addPairs(new URLSearchParams(hash.slice(1)))
+    },
+    addCookies: setCookie => {
+      for (const line of setCookie) {
+        const [, name, value] = /^([^=;]+)=([^;]*)/.exec(line) ?? []
+        if (name && value && value.length >= MIN_LENGTH) add(`cookie ${name}`, value)
+      }
+    },
+    addTokens: response => addPairs(Object.entries(response)),
+    addForm: addPairs,
+    get size() {
+      return kinds.size
+    },
+    findIn: text =>
+      [...kinds].flatMap(([value, kind]) => {
+        const form = formsOf(value).find(candidate => text.includes(candidate))
+        return form === undefined ? [] : [{ kind, value, form }]
+      }),
+  }
+}
+
+/** As it is, as a URL has it, as base64, and without the part of a token that anybody may know. */
+function formsOf(value: string): string[] {
+  const lastPart = value.slice(value.lastIndexOf('.') + 1)
+  const forms = [
+    value,
+    encodeURIComponent(value),
+    Buffer.from(value).toString('base64').replace(/=+$/, ''),
+    Buffer.from(value).toString('base64url'),
+    ...(lastPart.length >= 16 ? [lastPart] : []),
+  ]
+  return [...new Set(forms)]
+}
