@@ -1,0 +1,55 @@
+import { renderEffective } from '../config/effective.ts'
+import { ConfigError, renderFault } from '../config/error.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Environment } from '../config/references.ts'
+import type { GatewayConfig } from '../config/schema.ts'
+
+type Output = { write(text: string): unknown }
+
+export type CheckOptions = {
+  /** Path of the configuration. */
+  file: string
+  /** Print the configuration with every default, redacted, rather than a summary. */
+  effective: boolean
+  env: Environment
+  stdout: Output
+  /** Takes the faults. */
+  stderr: Output
+}
+
+/**
+ * The command `check`: every fault of a configuration on its own line, or what the configuration comes to.
+ *
+ * @returns the exit code: 0 where the gateway would start, 2 where it would refuse
+ */
+export function runCheck({ file, effective, env, stdout, stderr }: CheckOptions): 0 | 2 {
+  try {
+    const config = loadConfig(file, env)
+    stdout.write(effective ? renderEffective(config) : summarize(file, config))
+    return 0
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    stderr.write(renderFaults(error))
+    return 2
+  }
+}
+
+/** The faults of a configuration for people: one line each, and how many there are. */
+export function renderFaults({ file, faults }: ConfigError): string {
+  const lines = faults.map(fault => `${renderFault(file, fault)}\n`)
+  return `${lines.join('')}${count(faults.length, 'fault')} in ${file}\n`
+}
+
+function summarize(file: string, { publicUrl, upstream, backends, redis }: GatewayConfig): string {
+  const parts = [
+    publicUrl,
+    `upstream ${upstream.provider}`,
+    count(backends.length, 'backend'),
+    redis ? 'state in Redis' : 'state in memory, for one process only',
+  ]
+  return `${file} is valid: ${parts.join(', ')}\n`
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`
+}

@@ -1,0 +1,84 @@
+/** What zod says about a tree, in the words of somebody who edits YAML. */
+import { z } from 'zod'
+import type { Path } from './error.ts'
+import { nearest } from './suggest.ts'
+import { pathKey, valueAt } from './tree.ts'
+
+/** A fault whose place is not yet a line and a column. */
+export type Finding = { path: Path; message: string; suggestion?: string; isAboutKey?: boolean }
+
+type Outcome<T> = { value: T; findings: [] } | { findings: Finding[] }
+
+/** Decodes a tree, or says all that is wrong with it. */
+export function decode<T>(schema: z.ZodType<T>, tree: unknown): Outcome<T> {
+  const knownKeys = new Map<string, string[]>()
+  const result = schema.safeParse(tree, {
+    error: issue => {
+      const path = toPath(issue.path ?? [])
+      // Only here does zod tell which object refused the keys, and so which keys it knows.
+      if (issue.code === 'unrecognized_keys' && issue.inst instanceof z.ZodObject) {
+        knownKeys.set(pathKey(path), Object.keys(issue.inst.shape))
+      }
+      return describe(issue, valueAt(tree, path))
+    },
+  })
+  if (result.success) return { value: result.data, findings: [] }
+  const findings = result.error.issues.flatMap(issue => {
+    const path = toPath(issue.path)
+    if (issue.code === 'unrecognized_keys') {
+      return unknownKeys(path, issue.keys, knownKeys.get(pathKey(path)) ?? [])
+    }
+    const suggestion = nearest(String(valueAt(tree, path)), choicesOf(issue))
+    return [{ path, message: issue.message, ...(suggestion !== undefined && { suggestion }) }]
+  })
+  return { findings }
+}
+
+function unknownKeys(path: Path, keys: readonly string[], known: readonly string[]): Finding[] {
+  return keys.map(key => {
+    const suggestion = nearest(key, known)
+    return {
+      path: [...path, key],
+      message: 'unknown key',
+      isAboutKey: true,
+      ...(suggestion !== undefined && { suggestion }),
+    }
+  })
+}
+
+/** The message of an issue for which the schema has none of its own. */
+function describe(issue: z.core.$ZodRawIssue, value: unknown): string | undefined {
+  if (value === undefined) return 'is required'
+  const choices = choicesOf(issue)
+  if (choices.length > 0) return `expected one of ${choices.join(', ')}`
+  if (issue.code === 'invalid_type') {
+    return `expected ${nameOfType(String(issue.expected))}, found ${nameOfValue(value)}`
+  }
+  if (issue.code !== 'too_small') return undefined
+  return issue.origin === 'array' ? 'needs at least one entry' : 'must not be empty'
+}
+
+function choicesOf(issue: { code: string; values?: unknown; options?: unknown }): string[] {
+  const choices = issue.code === 'invalid_value' ? issue.values : issue.options
+  return Array.isArray(choices) ? choices.map(String) : []
+}
+
+function nameOfType(expected: string): string {
+  const names: Record<string, string> = {
+    object: 'a section',
+    array: 'a list',
+    record: 'a section',
+  }
+  return names[expected] ?? `a ${expected}`
+}
+
+function nameOfValue(value: unknown): string {
+  if (value === null) return 'nothing'
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object') return 'a section'
+  return typeof value === 'string' ? 'a string' : `a ${typeof value}; put it in quotes`
+}
+
+function toPath(path: readonly PropertyKey[]): Path {
+  return path.map(part => (typeof part === 'number' ? part : String(part)))
+}

@@ -1,0 +1,74 @@
+/**
+ * Rules across the sections of a configuration. They look at the tree before the schema has accepted it, so that they are heard together with every other fault; what
+ * they cannot read, the schema refuses.
+ */
+import type { Path } from './error.ts'
+import type { Environment } from './references.ts'
+import { MINT_HINT } from './sections/keys.ts'
+import { valueAt } from './tree.ts'
+import { isLoopbackHost } from './urls.ts'
+
+type Rule = (tree: unknown, env: Environment) => { path: Path; message: string }[]
+
+const RULES: readonly Rule[] = [redisNeedsKeys, devIsNotForProduction, devIsLocal, samplesAreLocal]
+
+/** @returns the rules that are broken */
+export function checkRules(tree: unknown, env: Environment): { path: Path; message: string }[] {
+  return RULES.flatMap(rule => rule(tree, env))
+}
+
+function redisNeedsKeys(tree: unknown): ReturnType<Rule> {
+  const keys = valueAt(tree, ['keys'])
+  const hasKeys = keys !== undefined && !(Array.isArray(keys) && keys.length === 0)
+  if (valueAt(tree, ['redis']) === undefined || hasKeys) return []
+  const message = `needs keys: what is stored must be sealed, and every replica must open it; ${MINT_HINT}`
+  return [{ path: ['redis'], message }]
+}
+
+function devIsNotForProduction(tree: unknown, env: Environment): ReturnType<Rule> {
+  if (!isDev(tree) || env.NODE_ENV !== 'production') return []
+  return [
+    {
+      path: ['upstream', 'provider'],
+      message: 'dev lets anybody in: refused with NODE_ENV=production',
+    },
+  ]
+}
+
+function devIsLocal(tree: unknown): ReturnType<Rule> {
+  if (!isDev(tree) || isLocal(valueAt(tree, ['publicUrl']))) return []
+  return [
+    {
+      path: ['upstream', 'provider'],
+      message: 'dev lets anybody in: refused unless publicUrl is loopback',
+    },
+  ]
+}
+
+function samplesAreLocal(tree: unknown): ReturnType<Rule> {
+  const wanted = valueAt(tree, ['upstream', 'sampleBackends'])
+  if (!isDev(tree) || (wanted !== true && wanted !== 'true')) return []
+  return listAt(tree, ['backends']).flatMap((_, backend) =>
+    listAt(tree, ['backends', backend, 'instances']).flatMap((instance, index) => {
+      if (isLocal(instance) && /^http:\/\/[^/]+:\d+/i.test(String(instance))) return []
+      const message =
+        'must be http on loopback with a port: upstream.sampleBackends starts a server there'
+      return [{ path: ['backends', backend, 'instances', index], message }]
+    }),
+  )
+}
+
+function isDev(tree: unknown): boolean {
+  return valueAt(tree, ['upstream', 'provider']) === 'dev'
+}
+
+/** Also where there is no URL to judge: that is another fault. */
+function isLocal(url: unknown): boolean {
+  const parsed = typeof url === 'string' ? URL.parse(url) : null
+  return !parsed || isLoopbackHost(parsed.hostname)
+}
+
+function listAt(tree: unknown, path: Path): unknown[] {
+  const list = valueAt(tree, path)
+  return Array.isArray(list) ? list : []
+}

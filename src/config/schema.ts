@@ -1,0 +1,140 @@
+/**
+ * The one description of `gateway.config.yaml`: it checks, fills in defaults, resolves units, and is where the JSON Schema and `docs/configuration.md` come from. Rules
+ * across sections are in `rules.ts`.
+ */
+import ipaddr from 'ipaddr.js'
+import { z } from 'zod'
+import { integer, milliseconds, parsed, port, size, text } from './fields.ts'
+import { Malformed } from './malformed.ts'
+import { backends } from './sections/backends.ts'
+import { keys } from './sections/keys.ts'
+import { lifetimes } from './sections/lifetimes.ts'
+import { redis } from './sections/redis.ts'
+import { upstream } from './sections/upstream.ts'
+import { distinct, itself, renamed, resolved } from './shapes.ts'
+import { parseOrigin, parseSecureOrigin } from './urls.ts'
+
+const listen = z
+  .strictObject({
+    host: text()
+      .exactOptional()
+      .describe('Address to listen on. Default: `0.0.0.0`, or `127.0.0.1` with `provider: dev`.'),
+    port: port().prefault(8080).describe('Port to listen on.'),
+  })
+  .prefault({})
+  .describe('The public listener: OAuth endpoints and MCP endpoints.')
+
+const ops = z
+  .strictObject({
+    host: text().default('127.0.0.1').describe('Address to listen on.'),
+    port: port().prefault(9090).describe('Port to listen on.'),
+  })
+  .prefault({})
+  .describe('The listener for operators: health and metrics. Never make it public.')
+
+const limits = renamed(
+  z.strictObject({
+    body: size('1KiB', '256MiB').prefault('4MiB').describe('Body of one request.'),
+    headers: size('4KiB', '256KiB').prefault('32KiB').describe('Header block of one request.'),
+    inFlight: integer(1, 1_000_000).prefault(1024).describe('Calls at once, streams included.'),
+  }),
+  { body: 'bodyBytes', headers: 'headersBytes' },
+)
+  .prefault({})
+  .describe('What one process takes; beyond it, requests are refused.')
+
+const drain = renamed(
+  z.strictObject({
+    delay: milliseconds('0s', '5m')
+      .prefault('0s')
+      .describe(
+        'How long to go on accepting after readiness is off, so that load balancers notice.',
+      ),
+    deadline: milliseconds('0s', '1h')
+      .prefault('30s')
+      .describe('How long requests may take to finish after that.'),
+  }),
+  { delay: 'delayMs', deadline: 'deadlineMs' },
+)
+  .prefault({})
+  .describe('The stop on SIGTERM.')
+
+const log = z
+  .strictObject({
+    level: z
+      .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+      .default('info')
+      .describe('The least important lines that are written.'),
+  })
+  .prefault({})
+  .describe('The log, on standard output.')
+
+const written = z.strictObject({
+  publicUrl: parsed('origin', parseSecureOrigin).describe(
+    'Where clients reach the gateway: an origin, https unless loopback. It is the issuer; nothing is ever derived from a Host header.',
+  ),
+  listen,
+  ops,
+  keys,
+  redis: redis.exactOptional(),
+  upstream,
+  backends,
+  allowedOrigins: z
+    .array(parsed('origin', parseAllowedOrigin))
+    .check(distinct(itself, 'is listed twice'))
+    .prefault([])
+    .describe('Origins of browser clients, besides `publicUrl`; `"*"` for any.'),
+  trustedProxies: z
+    .array(parsed('address range', parseRange))
+    .check(distinct(itself, 'is listed twice'))
+    .prefault([])
+    .describe(
+      'Address ranges of the proxies in front, such as `10.0.0.0/8`. `X-Forwarded-For` is believed from these only.',
+    ),
+  lifetimes,
+  limits,
+  keepAlive: milliseconds('1s', '1h')
+    .prefault('75s')
+    .describe(
+      'How long an idle connection stays open. Longer than the idle timeout of the load balancer in front.',
+    ),
+  drain,
+  log,
+})
+
+/** The schema of the whole file; see `GatewayConfig` for what it decodes to. */
+export const gatewaySchema = resolved(
+  renamed(written, { keepAlive: 'keepAliveMs' }),
+  ({ listen: { host, port }, ...rest }) => {
+    // The embedded IdP lets anybody in, so only an explicit host opens it to the network.
+    const defaultHost = rest.upstream.provider === 'dev' ? '127.0.0.1' : '0.0.0.0'
+    return { ...rest, listen: { host: host ?? defaultHost, port } }
+  },
+  value => value,
+)
+
+type DeepReadonly<T> = T extends Uint8Array
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly DeepReadonly<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+      : T
+
+/**
+ * A checked configuration with every default filled in and every reference resolved. Names tell the units: `…Seconds` are lives, `…Ms` are timeouts, `…Bytes` are sizes.
+ */
+export type GatewayConfig = DeepReadonly<z.output<typeof gatewaySchema>>
+
+export type UpstreamConfig = GatewayConfig['upstream']
+export type BackendConfig = GatewayConfig['backends'][number]
+export type RedisConfig = NonNullable<GatewayConfig['redis']>
+
+function parseAllowedOrigin(input: string): string {
+  return input === '*' ? input : parseOrigin(input)
+}
+
+function parseRange(input: string): string {
+  if (ipaddr.IPv4.isValidCIDRFourPartDecimal(input) || ipaddr.IPv6.isValidCIDR(input)) return input
+  throw new Malformed('expected an address range such as 10.0.0.0/8, 192.0.2.7/32 or fd00::/8')
+}
