@@ -1,0 +1,121 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+
+export type Handler = (req: IncomingMessage, res: ServerResponse) => void
+
+export type ListenerOptions = {
+  /** What answers at exactly this path; the path is as it stands in the request line, without its query. */
+  find: (path: string) => Handler | undefined
+  /** Answers everything else. */
+  rest: Handler
+  /** Longer than any load balancer's in front of us, which would otherwise send into a connection that we are closing. */
+  keepAliveTimeoutMs?: number
+  /** From a request's first byte to the end of its head. */
+  headersTimeoutMs?: number
+  /** From a request's first byte to the end of its body. An answer may take as long as it likes. */
+  requestTimeoutMs?: number
+  /** Request line and fields together; more is answered with 431. */
+  maxHeaderBytes?: number
+  /** How often the two timeouts are looked at. */
+  checkIntervalMs?: number
+}
+
+export type Listener = {
+  listen(port: number, host?: string): Promise<AddressInfo>
+  /**
+   * Stops accepting, lets what is under way be answered (telling the clients that the connection ends), and breaks what is left at the deadline. Idle connections end
+   * at once. Resolves when no connection is left.
+   */
+  close(deadlineMs: number): Promise<void>
+}
+
+const REASONS: Record<string, string> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Content Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+}
+const BAD_REQUEST = '400 Bad Request'
+
+/** One HTTP listener. Malformed requests are refused here, by Node's strict parser, and no handler sees them. */
+export function createListener(options: ListenerOptions): Listener {
+  const { find, rest } = options
+  /** The latest answer of each open connection. */
+  const connections = new Map<Socket, ServerResponse | undefined>()
+  let isClosing = false
+
+  const dispatch: Handler = (req, res) => {
+    connections.set(req.socket, res)
+    if (isClosing) res.setHeader('connection', 'close')
+    const handler = find(pathOf(req.url ?? '')) ?? rest
+    handler(req, res)
+  }
+
+  const server = createServer({
+    keepAliveTimeout: options.keepAliveTimeoutMs ?? 75_000,
+    headersTimeout: options.headersTimeoutMs ?? 30_000,
+    requestTimeout: options.requestTimeoutMs ?? 120_000,
+    connectionsCheckingInterval: options.checkIntervalMs ?? 5_000,
+    maxHeaderSize: options.maxHeaderBytes ?? 16_384,
+    insecureHTTPParser: false,
+    requireHostHeader: true,
+  })
+  server.on('request', dispatch)
+  // Not `100 Continue` by itself: the handler decides whether it wants the body.
+  server.on('checkContinue', dispatch)
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    refuseMalformed(error.code ?? '', socket as Socket, connections.get(socket as Socket))
+  })
+  server.on('connection', socket => {
+    connections.set(socket, undefined)
+    socket.once('close', () => connections.delete(socket))
+  })
+
+  return {
+    listen: (port, host) => listen(server, port, host),
+    async close(deadlineMs) {
+      isClosing = true
+      const closed = new Promise<void>(resolve => server.close(() => resolve()))
+      for (const [socket, res] of connections) endAfter(socket, res)
+      const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs)
+      await closed
+      clearTimeout(deadline)
+    },
+  }
+}
+
+function listen(server: Server, port: number, host: string | undefined): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      const address = server.address()
+      if (address === null || typeof address === 'string') reject(new Error('not a TCP listener'))
+      else resolve(address)
+    })
+  })
+}
+
+function pathOf(url: string): string {
+  const end = url.indexOf('?')
+  return end === -1 ? url : url.slice(0, end)
+}
+
+/** @param res the latest answer on this connection */
+function endAfter(socket: Socket, res: ServerResponse | undefined): void {
+  // Opened ahead of need by a load balancer, perhaps; Node does not count it as idle yet.
+  if (!res && socket.bytesRead === 0) socket.destroy()
+  if (!res || res.writableFinished) return
+  if (!res.headersSent) res.setHeader('connection', 'close')
+  else res.once('close', () => socket.end())
+}
+
+/** Says no more than the status; where an answer has begun, its client would take the text for a part of it. */
+function refuseMalformed(code: string, socket: Socket, res: ServerResponse | undefined): void {
+  const isAnswering = res?.headersSent && !res.writableFinished
+  if (!socket.writable || isAnswering || code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const status = REASONS[code] ?? BAD_REQUEST
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+}

@@ -1,0 +1,84 @@
+import { Pool } from 'undici'
+import type { Scope } from '../domain/scope.ts'
+import type { Logger } from '../observability/log.ts'
+import { type Balancer, createBalancer } from './balancer.ts'
+import type { ProtectedResource } from './protected-resource.ts'
+
+export type BackendOptions = {
+  /** For the log and for people. */
+  name: string
+  /** Exact path of the MCP endpoint. */
+  path: string
+  /** `publicUrl` + `path`. */
+  resource: string
+  /** URLs of the instances' own MCP endpoints. */
+  instances: readonly string[]
+  /** What the challenge tells a client to ask for. */
+  scopes: Scope
+  connectTimeoutMs: number
+  /** From the request's last byte to the answer's head. Afterwards an answer may take for ever. */
+  headersTimeoutMs: number
+}
+
+export type Instance = {
+  /** Origin; for the log. */
+  origin: string
+  /** Path of its MCP endpoint. */
+  path: string
+  /** Query of its URL with the question mark, or nothing. */
+  search: string
+  pool: Pool
+}
+
+export type Backend = ProtectedResource & {
+  balancer: Balancer<Instance>
+  close(): Promise<void>
+}
+
+export type BackendSurroundings = {
+  /** Connections to one instance: as many as requests may be in flight, so that none waits behind streams that stay open. */
+  connections: number
+  now: () => number
+  random: () => number
+  logger: Logger
+}
+
+// Below the five seconds after which Node, and many others, close an idle connection.
+const IDLE_CONNECTION_MS = 4000
+
+export function createBackend(
+  options: BackendOptions,
+  { connections, now, random, logger }: BackendSurroundings,
+): Backend {
+  const { name, path, resource, scopes } = options
+  const instances = options.instances.map(url => createInstance(new URL(url), options, connections))
+  const onChange = (instance: Instance, change: 'ejected' | 'returned'): void =>
+    logger.warn({ backend: name, instance: instance.origin }, `instance ${change}`)
+  return {
+    name,
+    path,
+    resource,
+    scopes,
+    balancer: createBalancer(instances, { now, random, onChange }),
+    async close() {
+      await Promise.all(instances.map(instance => instance.pool.destroy()))
+    },
+  }
+}
+
+function createInstance(
+  url: URL,
+  { connectTimeoutMs, headersTimeoutMs }: BackendOptions,
+  connections: number,
+): Instance {
+  const pool = new Pool(url.origin, {
+    connections,
+    pipelining: 1,
+    allowH2: false,
+    connectTimeout: connectTimeoutMs,
+    headersTimeout: headersTimeoutMs,
+    bodyTimeout: 0,
+    keepAliveTimeout: IDLE_CONNECTION_MS,
+  })
+  return { origin: url.origin, path: url.pathname, search: url.search, pool }
+}

@@ -1,0 +1,67 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AccessTokenClaims } from '../domain/access-token.ts'
+import type { Attempt } from './attempt.ts'
+import type { Backend, Instance } from './backends.ts'
+import type { Member } from './balancer.ts'
+import type { RequestHead } from './headers.ts'
+import type { Challenges } from './protected-resource.ts'
+
+/** What the proxy knows about a request before anything is decided. */
+export type Arrival = {
+  req: IncomingMessage
+  res: ServerResponse
+  backend: Backend
+  challenges: Challenges
+  head: RequestHead
+  /** The query with its question mark, or nothing. */
+  search: string
+  correlationId: string
+  /** Fields for a browser, flat. */
+  crossOrigin: readonly string[]
+}
+
+/** One admitted request on its way to a backend and back. */
+export class Call {
+  readonly arrival: Arrival
+  readonly claims: AccessTokenClaims
+  /** To be called exactly once, when it is over; `end` sees to that. */
+  readonly #release: (call: Call) => void
+  #isOver = false
+  body: Buffer | undefined
+  /** The upstream token of the present attempt. */
+  accessToken = ''
+  /** Whether a backend has refused a token already, so that the next refusal is final. */
+  wasRejected = false
+  readonly tried: Member<Instance>[] = []
+  attempt: Attempt | undefined
+
+  constructor(arrival: Arrival, claims: AccessTokenClaims, release: (call: Call) => void) {
+    this.arrival = arrival
+    this.claims = claims
+    this.#release = release
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Whether its answer may end whenever the gateway does: notifications, not the result of a call. */
+  get isListening(): boolean {
+    const { req, head } = this.arrival
+    return req.method === 'GET' || head.mcpMethod === 'subscriptions/listen'
+  }
+
+  end(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.attempt = undefined
+    this.#release(this)
+  }
+
+  /** The client has left: whatever a backend is doing for it ends now. */
+  abandon(): void {
+    const { attempt } = this
+    this.end()
+    attempt?.abort()
+  }
+}

@@ -1,0 +1,105 @@
+import type { ServerResponse } from 'node:http'
+
+/** An open event stream, as far as others may act on it: only between its events. */
+export type EventStream = {
+  res: ServerResponse
+  /** The last bytes that were sent, newest lowest. */
+  tail: number
+  /** Whether nothing was sent since the last beat. */
+  isQuiet: boolean
+  /** Compressed or of a declared length: nothing may be added. */
+  isSealed: boolean
+  /** It carries notifications, not the answer to a call, so it may end whenever the gateway does. */
+  isListening: boolean
+  /** Ends it in good order, towards both sides. */
+  finish: () => void
+}
+
+export type EventStreams = {
+  open(stream: EventStream): void
+  /** Notes what was sent. */
+  sent(stream: EventStream, chunk: Buffer): void
+  close(stream: EventStream): void
+  /** From now on, listening streams end as soon as they are between events. */
+  drain(): void
+  stop(): void
+}
+
+const LF = 0x0a
+const CR = 0x0d
+// One comment line and no blank one: some clients take a blank line for an event.
+const HEARTBEAT = ':\n'
+
+/**
+ * Keeps the open event streams alive: whoever was quiet for a whole beat gets a comment, so gaps are between one and two beats long. One timer for all of them.
+ *
+ * @see WHATWG HTML section 9.2.6 (event stream interpretation)
+ */
+export function createEventStreams(beatMs: number): EventStreams {
+  const streams = new Set<EventStream>()
+  let isDraining = false
+
+  const beat = (): void => {
+    for (const stream of streams) {
+      if (stream.isQuiet && mayInsert(stream)) stream.res.write(HEARTBEAT)
+      stream.isQuiet = true
+    }
+  }
+  const timer = setInterval(beat, beatMs).unref()
+
+  const finishIfDue = (stream: EventStream): void => {
+    if (isDraining && stream.isListening && isBetweenEvents(stream.tail)) stream.finish()
+  }
+
+  return {
+    open(stream) {
+      streams.add(stream)
+      // Not at once: whoever opens it does not hold it yet.
+      if (isDraining) queueMicrotask(() => finishIfDue(stream))
+    },
+    sent(stream, chunk) {
+      stream.tail = tailAfter(stream.tail, chunk)
+      stream.isQuiet = false
+      finishIfDue(stream)
+    },
+    close(stream) {
+      streams.delete(stream)
+    },
+    drain() {
+      isDraining = true
+      for (const stream of [...streams]) finishIfDue(stream)
+    },
+    stop() {
+      clearInterval(timer)
+    },
+  }
+}
+
+/** The tail of a stream that has sent nothing yet: the same as after an event. */
+export const EMPTY_TAIL: number = (LF << 8) | LF
+
+/** The last three bytes after `chunk`. */
+export function tailAfter(tail: number, chunk: Uint8Array): number {
+  let next = tail
+  for (let index = Math.max(0, chunk.byteLength - 3); index < chunk.byteLength; index += 1) {
+    next = ((next << 8) | (chunk[index] ?? 0)) & 0xffffff
+  }
+  return next
+}
+
+/** Whether the last thing sent was the blank line after an event; lines may end in LF, CR or CRLF. */
+export function isBetweenEvents(tail: number): boolean {
+  const last = tail & 0xff
+  const before = (tail >> 8) & 0xff
+  if (!isLineEnd(last)) return false
+  if (before === CR && last === LF) return isLineEnd((tail >> 16) & 0xff)
+  return isLineEnd(before)
+}
+
+function mayInsert(stream: EventStream): boolean {
+  return !stream.isSealed && !stream.res.writableNeedDrain && isBetweenEvents(stream.tail)
+}
+
+function isLineEnd(byte: number): boolean {
+  return byte === LF || byte === CR
+}

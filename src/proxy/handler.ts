@@ -1,0 +1,177 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { UpstreamTokenSource } from '../upstream/tokens.ts'
+import type { Admit } from './admission.ts'
+import type { Backend } from './backends.ts'
+import { holdBody } from './body.ts'
+import { type Arrival, Call } from './call.ts'
+import type { Connections } from './connections.ts'
+import { type CrossOrigin, isPreflight, renderPreflight } from './cross-origin.ts'
+import type { Failure } from './failures.ts'
+import type { RequestHead } from './headers.ts'
+import type { Challenges } from './protected-resource.ts'
+import type { Refusals } from './refusals.ts'
+
+/** What answers a request of the public listener. */
+export type Handler = (req: IncomingMessage, res: ServerResponse) => void
+
+export type HandlerOptions = {
+  readHead: (rawHeaders: readonly string[]) => RequestHead
+  crossOrigin: CrossOrigin
+  admission: Admit
+  tokens: UpstreamTokenSource
+  connections: Connections
+  forward: (call: Call) => void
+  refusals: Refusals
+  limits: ProxyLimits
+  createCorrelationId: () => string
+}
+
+export type ProxyLimits = {
+  /** Of a request's body. */
+  bodyBytes: number
+  /** Requests that are on their way to any backend or back, open streams among them. */
+  inFlight: number
+}
+
+/**
+ * Makes the handlers of the MCP endpoints. A request was matched by the listener, on the exact path; then its origin is checked, it is admitted, its body is held, it gets its
+ * upstream token, and is forwarded. On the usual way nothing here waits but for the body.
+ */
+export function createHandlers(
+  options: HandlerOptions,
+): (backend: Backend, challenges: Challenges) => Handler {
+  const { readHead, crossOrigin, refusals, createCorrelationId } = options
+  const admit = createAdmit(options)
+  const begin = createBegin(options)
+
+  const handle = async (arrival: Arrival): Promise<void> => {
+    const { req, res, head } = arrival
+    if (isPreflight(req.method, head.origin, head.requestedMethod)) {
+      return renderPreflight(res, arrival.crossOrigin, head.requestedHeaders)
+    }
+    const claims = admit.peek(arrival) ?? (await admit.resolve(arrival))
+    const call = claims && begin(arrival, claims)
+    if (!call) return
+    try {
+      await proceed(call, options)
+    } catch (cause) {
+      refusals.fail(call, 'unexpected', { reason: 'proxy', cause })
+    }
+  }
+
+  return (backend, challenges) => (req, res) => {
+    const head = readHead(req.rawHeaders)
+    const fields = crossOrigin.find(head.origin)
+    const arrival: Arrival = {
+      ...{ req, res, backend, challenges, head },
+      search: searchOf(req.url ?? ''),
+      correlationId: createCorrelationId(),
+      crossOrigin: fields ?? [],
+    }
+    if (!fields) return refusals.refuse(arrival, 'forbiddenOrigin', { reason: 'not allowed' })
+    handle(arrival).catch(cause =>
+      refusals.refuse(arrival, 'unexpected', { reason: 'proxy', cause }),
+    )
+  }
+}
+
+type Claims = Call['claims']
+
+/** Admission, with what it refuses answered. `peek` answers nothing where the token must be verified first. */
+function createAdmit({ admission, refusals }: HandlerOptions): {
+  peek(arrival: Arrival): Claims | undefined
+  resolve(arrival: Arrival): Promise<Claims | undefined>
+} {
+  return {
+    peek({ head, backend, search }) {
+      if (head.isAmbiguous || carriesToken(search)) return undefined
+      const known = admission.peek(head.authorization, backend.resource)
+      return known?.outcome === 'admitted' ? known.claims : undefined
+    },
+    async resolve(arrival) {
+      const { head, backend, search } = arrival
+      if (head.isAmbiguous || carriesToken(search)) {
+        const reason = head.isAmbiguous ? 'repeated field' : 'token in the query'
+        refusals.refuse(arrival, 'ambiguousCredentials', { reason })
+        return undefined
+      }
+      const outcome =
+        admission.peek(head.authorization, backend.resource) ??
+        (await admission.resolve(head.authorization, backend.resource))
+      if (outcome.outcome === 'admitted') return outcome.claims
+      refusals.refuseAdmission(arrival, outcome)
+      return undefined
+    },
+  }
+}
+
+/** Starts a call, unless something known by now forbids it. */
+function createBegin({
+  connections,
+  limits,
+  refusals,
+}: HandlerOptions): (arrival: Arrival, claims: Claims) => Call | undefined {
+  let inFlight = 0
+
+  const release = (call: Call): void => {
+    inFlight -= 1
+    connections.leave(call.arrival.req.socket, call)
+  }
+
+  const findObstacle = ({ req, head }: Arrival): [Failure, string] | undefined => {
+    // Its answer would show the client the very fields that we inject (RFC 9110 section 9.3.8).
+    if (req.method === 'TRACE') return ['methodNotAllowed', 'TRACE']
+    if (inFlight >= limits.inFlight) return ['overloaded', `${inFlight} in flight`]
+    if ((head.contentLength ?? 0) > limits.bodyBytes) return ['bodyTooLarge', 'declared']
+    return undefined
+  }
+
+  return (arrival, claims) => {
+    const obstacle = findObstacle(arrival)
+    if (obstacle) {
+      refusals.refuse(arrival, obstacle[0], { reason: obstacle[1] })
+      return undefined
+    }
+    const call = new Call(arrival, claims, release)
+    inFlight += 1
+    connections.join(arrival.req.socket, call)
+    return call
+  }
+}
+
+async function proceed(call: Call, options: HandlerOptions): Promise<void> {
+  const { tokens, forward, refusals } = options
+  const { head, correlationId } = call.arrival
+  if (head.hasBody && !(await hold(call, options))) return
+  const { grantId } = call.claims
+  const token = tokens.peek(grantId) ?? (await tokens.resolve(grantId, correlationId))
+  if (call.isOver) return
+  if (token.outcome !== 'usable') return refusals.failToken(call, token)
+  call.accessToken = token.accessToken
+  forward(call)
+}
+
+/** @returns whether the call goes on */
+async function hold(call: Call, { limits, refusals }: HandlerOptions): Promise<boolean> {
+  const { req, res, head } = call.arrival
+  if (head.expectsContinue) res.writeContinue()
+  const held = await holdBody(req, limits.bodyBytes)
+  if (call.isOver) return false
+  if (held.outcome === 'held') {
+    call.body = held.body
+    return true
+  }
+  if (held.outcome === 'gone') call.abandon()
+  else refusals.fail(call, 'bodyTooLarge', { reason: 'sent' })
+  return false
+}
+
+function searchOf(url: string): string {
+  const start = url.indexOf('?')
+  return start === -1 ? '' : url.slice(start)
+}
+
+/** A token in a URL ends up in logs; it is refused even where it would be ignored. RFC 9700 section 4.3.2. */
+function carriesToken(search: string): boolean {
+  return search !== '' && new URLSearchParams(search).has('access_token')
+}

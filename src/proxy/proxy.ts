@@ -1,0 +1,147 @@
+import type { VerifyAccessToken } from '../domain/access-token.ts'
+import { createId } from '../domain/secret.ts'
+import type { Logger } from '../observability/log.ts'
+import type { UpstreamTokenSource } from '../upstream/tokens.ts'
+import { createAdmission } from './admission.ts'
+import type { AnswerHead } from './answer.ts'
+import { type Backend, type BackendOptions, createBackend } from './backends.ts'
+import type { Call } from './call.ts'
+import { createConnections } from './connections.ts'
+import { createCrossOrigin } from './cross-origin.ts'
+import { createEventStreams } from './event-streams.ts'
+import { createForward } from './forward.ts'
+import { createHopReader } from './forwarded.ts'
+import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
+import { createRequestHeadReader } from './headers.ts'
+import { createChallenges, createMetadataHandler, metadataPaths } from './protected-resource.ts'
+import { createRefusals } from './refusals.ts'
+
+export type ProxyOptions = {
+  /** The issuer: an origin without a slash. */
+  publicUrl: string
+  backends: readonly BackendOptions[]
+  verifyAccessToken: VerifyAccessToken
+  tokens: UpstreamTokenSource
+  /** Browser origins besides `publicUrl` that may call. */
+  allowedOrigins: readonly string[]
+  /** Addresses and CIDR blocks whose `X-Forwarded-For` is believed. */
+  trustedProxies: readonly string[]
+  limits: ProxyLimits
+  logger: Logger
+  /** Epoch seconds. */
+  now: () => number
+  /** In [0, 1); chooses among instances. */
+  random?: () => number
+  createCorrelationId?: () => string
+  /** Between two looks at quiet event streams. */
+  heartbeatMs?: number
+  /** How many verified access tokens are remembered. */
+  tokenCacheSize?: number
+}
+
+export type Proxy = {
+  /** What answers at exactly this path: an MCP endpoint or a protected resource metadata document. */
+  find(path: string): Handler | undefined
+  /** Ends streams that only listen, between two of their events, those that come later too; calls go on. */
+  drain(): void
+  /** Breaks whatever is still under way. */
+  close(): Promise<void>
+}
+
+const HEARTBEAT_MS = 15_000
+const TOKEN_CACHE_SIZE = 10_000
+
+/**
+ * The hot path: everything between a client and the instances of the backends.
+ *
+ * @throws where an instance is no URL or a trusted proxy no address
+ */
+export function createProxy(options: ProxyOptions): Proxy {
+  const { publicUrl, limits, logger, tokens, now } = options
+  const random = options.random ?? Math.random
+  const streams = createEventStreams(options.heartbeatMs ?? HEARTBEAT_MS)
+  const refusals = createRefusals(logger)
+  const backends = options.backends.map(backend =>
+    createBackend(backend, { connections: limits.inFlight, now, random, logger }),
+  )
+  const forward = createForward({
+    ...{ tokens, streams, refusals },
+    inject: createInjection(publicUrl, options.trustedProxies),
+    onAnswer: createStatefulWarning(logger),
+    onFinished: call => noteSuccess(logger, call),
+  })
+  const createHandler = createHandlers({
+    ...{ tokens, forward, refusals, limits },
+    readHead: createRequestHeadReader(),
+    crossOrigin: createCrossOrigin([publicUrl, ...options.allowedOrigins]),
+    admission: createAdmission({
+      verifyAccessToken: options.verifyAccessToken,
+      now,
+      cacheSize: options.tokenCacheSize ?? TOKEN_CACHE_SIZE,
+    }),
+    connections: createConnections(),
+    createCorrelationId: options.createCorrelationId ?? createId,
+  })
+  const routes = createRoutes(publicUrl, backends, createHandler)
+
+  return {
+    find: path => routes.get(path),
+    drain: streams.drain,
+    async close() {
+      streams.stop()
+      await Promise.all(backends.map(backend => backend.close()))
+    },
+  }
+}
+
+function createRoutes(
+  publicUrl: string,
+  backends: readonly Backend[],
+  createHandler: ReturnType<typeof createHandlers>,
+): Map<string, Handler> {
+  const routes = new Map<string, Handler>()
+  for (const backend of backends) {
+    routes.set(backend.path, createHandler(backend, createChallenges(publicUrl, backend)))
+    const metadata = createMetadataHandler(publicUrl, backend)
+    for (const path of metadataPaths(backend, backends.length === 1)) routes.set(path, metadata)
+  }
+  return routes
+}
+
+/** Scheme and host are those of `publicUrl`, whatever a request says that they are. */
+function createInjection(
+  publicUrl: string,
+  trustedProxies: readonly string[],
+): (call: Call) => readonly string[] {
+  const { protocol, host } = new URL(publicUrl)
+  const readHops = createHopReader(trustedProxies)
+  return ({ arrival, accessToken }) => [
+    ...['authorization', `Bearer ${accessToken}`, 'x-request-id', arrival.correlationId],
+    'x-forwarded-for',
+    readHops(arrival.req.socket.remoteAddress, arrival.head.forwardedFor),
+    ...['x-forwarded-proto', protocol.slice(0, -1), 'x-forwarded-host', host],
+  ]
+}
+
+/** A backend that keeps sessions breaks as soon as the next request meets another instance; said once, since it is said on each request otherwise. */
+function createStatefulWarning(
+  logger: Logger,
+): (call: Call, head: Omit<AnswerHead, 'fields'>) => void {
+  const warned = new Set<string>()
+  return ({ arrival: { backend } }, { received }) => {
+    if (received['mcp-session-id'] === undefined || warned.has(backend.name)) return
+    warned.add(backend.name)
+    const advice = 'the backend keeps sessions, and its other instances will not know them'
+    logger.warn({ backend: backend.name, instances: backend.balancer.members.length }, advice)
+  }
+}
+
+function noteSuccess(logger: Logger, { arrival }: Call): void {
+  if (!logger.isLevelEnabled('debug')) return
+  const { correlationId, backend, req, res } = arrival
+  const { method } = req
+  logger.debug(
+    { correlationId, backend: backend.name, method, status: res.statusCode },
+    'forwarded',
+  )
+}
