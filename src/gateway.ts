@@ -5,7 +5,7 @@ import { createAccessTokens } from './authorization-server/access-token.ts'
 import type { AuthorizationServer } from './authorization-server/context.ts'
 import { createGrantEnding } from './authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from './authorization-server/routes.ts'
-import type { GatewayConfig } from './config/schema.ts'
+import type { GatewayConfig, RedisConfig } from './config/schema.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createListener } from './http/listener.ts'
 import { createOpsApp, type Readiness } from './http/ops.ts'
@@ -14,6 +14,7 @@ import type { Logger } from './observability/log.ts'
 import { createProxy } from './proxy/proxy.ts'
 import { createMemoryStore } from './store/memory.ts'
 import type { Store } from './store/port.ts'
+import { createRedisConnection, type RedisConnectionOptions } from './store/redis/connection.ts'
 import { createRedisStore } from './store/redis/store.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
 import { createUpstream } from './upstream/provider.ts'
@@ -96,9 +97,26 @@ function createStore({ redis, lifetimes }: GatewayConfig, ring: KeyRing, logger:
     graceSeconds: lifetimes.refreshGraceSeconds,
     grantAbsoluteSeconds: lifetimes.grantAbsoluteSeconds,
   }
-  return redis
-    ? createRedisStore({ redis, ring, logger, lifetimes: storeLifetimes })
-    : createMemoryStore({ lifetimes: storeLifetimes })
+  if (!redis) return createMemoryStore({ lifetimes: storeLifetimes })
+  const connection = createRedisConnection(describeRedis(redis), logger)
+  return createRedisStore({ connection, ring, logger, lifetimes: storeLifetimes })
+}
+
+function describeRedis(redis: RedisConfig): RedisConnectionOptions {
+  const { keyPrefix, timeoutMs, username, password, tls } = redis
+  const access = {
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    ...(tls && { tls: {} }),
+  }
+  return { servers: findServers(redis), access, keyPrefix, deadlineMs: timeoutMs }
+}
+
+function findServers(redis: RedisConfig): RedisConnectionOptions['servers'] {
+  if ('url' in redis) return { url: redis.url }
+  if ('cluster' in redis) return { cluster: redis.cluster }
+  const { name, nodes, password } = redis.sentinel
+  return { name, sentinels: nodes, ...(password !== undefined && { sentinelPassword: password }) }
 }
 
 function createAuthorizationServer(
@@ -176,7 +194,10 @@ function createOps(store: Store) {
 }
 
 /** What the configured upstream is to the upstream room. @param dev where the embedded IdP listens, if it is the upstream */
-export function resolveUpstream(config: GatewayConfig, dev?: { issuer: string; clientId: string; clientSecret: string }): UpstreamOptions {
+export function resolveUpstream(
+  config: GatewayConfig,
+  dev?: { issuer: string; clientId: string; clientSecret: string },
+): UpstreamOptions {
   const callbackUrl = `${config.publicUrl}/callback`
   const { upstream } = config
   if (upstream.provider !== 'dev') return { ...upstream, name: UPSTREAM_NAME, callbackUrl }

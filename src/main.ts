@@ -51,7 +51,10 @@ async function start(file: string): Promise<void> {
 }
 
 /** The embedded IdP is loaded only here, so that nothing of it is part of a production start. */
-async function startForDevelopment(config: GatewayConfig, { port, sampleBackends }: { port: number; sampleBackends: boolean }): Promise<void> {
+async function startForDevelopment(
+  config: GatewayConfig,
+  { port, sampleBackends }: { port: number; sampleBackends: boolean },
+): Promise<void> {
   const { startDevelopment } = await import('./dev/development.ts')
   const { publicUrl, ops, backends, log } = config
   const development = await startDevelopment({

@@ -8,7 +8,13 @@ export type BannerData = {
 }
 
 /** What a newcomer reads after the start: what runs where, and what to type next. Commands are on lines of their own, to be copied. */
-export function renderBanner({ publicUrl, opsUrl, idpUrl, endpoints, samples }: BannerData): string {
+export function renderBanner({
+  publicUrl,
+  opsUrl,
+  idpUrl,
+  endpoints,
+  samples,
+}: BannerData): string {
   const [first = { name: 'demo', url: publicUrl }] = endpoints
   return `
   mcp-auth-gateway is running, for development: nothing is kept, anybody may sign in.

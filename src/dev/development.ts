@@ -45,7 +45,13 @@ export async function startDevelopment(options: DevelopmentOptions): Promise<Dev
     announce: () => {
       const names = backends.map(({ name, path }) => ({ name, url: publicUrl + path }))
       process.stdout.write(
-        renderBanner({ publicUrl, opsUrl, idpUrl: idp.issuer, endpoints: names, samples: samples.map(({ url }) => url) }),
+        renderBanner({
+          publicUrl,
+          opsUrl,
+          idpUrl: idp.issuer,
+          endpoints: names,
+          samples: samples.map(({ url }) => url),
+        }),
       )
     },
     close: async () => {
@@ -60,7 +66,12 @@ function startSamples(backends: DevelopmentOptions['backends']): Promise<SampleB
   )
   return Promise.all(
     instances.map(({ url, instance }) =>
-      startSampleBackend({ port: Number(url.port), host: url.hostname, path: url.pathname, instance }),
+      startSampleBackend({
+        port: Number(url.port),
+        host: url.hostname,
+        path: url.pathname,
+        instance,
+      }),
     ),
   )
 }
@@ -69,5 +80,8 @@ function startSamples(backends: DevelopmentOptions['backends']): Promise<SampleB
 async function createReadableLogger(level: LogLevel): Promise<Logger> {
   if (!process.stdout.isTTY) return createLogger(level, pino.destination({ dest: 1, sync: true }))
   const { default: pretty } = await import('pino-pretty')
-  return createLogger(level, pretty({ sync: true, ignore: 'audit', translateTime: 'HH:MM:ss', singleLine: true }))
+  return createLogger(
+    level,
+    pretty({ sync: true, ignore: 'audit', translateTime: 'HH:MM:ss', singleLine: true }),
+  )
 }

@@ -20,7 +20,10 @@ export function createOpsApp(readiness: () => Promise<Readiness>): Hono {
   app.get('/readyz', async c => {
     const { phase, isStoreReachable } = await readiness()
     const status = phase === 'serving' && !isStoreReachable ? 'degraded' : phase
-    return c.json({ status, store: isStoreReachable ? 'reachable' : 'unreachable' }, phase === 'serving' ? 200 : 503)
+    return c.json(
+      { status, store: isStoreReachable ? 'reachable' : 'unreachable' },
+      phase === 'serving' ? 200 : 503,
+    )
   })
   app.notFound(c => c.json({ error: 'not_found' }, 404))
   return app

@@ -64,6 +64,9 @@ export function createRefusals(logger: Logger): Refusals {
     },
     failToken(call, token) {
       if (token.outcome === 'gone') return fail(call, 'invalidToken', { reason: token.reason })
+      if (token.outcome === 'rejected') {
+        return fail(call, 'invalidToken', { reason: 'rejected by the backend' })
+      }
       const { reason, retryAfterSeconds } = token
       fail(call, 'tokenUnavailable', { reason, retryAfterSeconds })
     },

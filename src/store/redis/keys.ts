@@ -1,0 +1,39 @@
+import { digest } from '../../domain/secret.ts'
+
+/**
+ * The name of everything that the gateway keeps in Redis. Secrets are named by their digests only. `{grantId}` is a hash tag: all keys of one grant share a slot.
+ */
+export type Keys = {
+  pending(handle: string): string
+  code(code: string): string
+  grant(grantId: string): string
+  lease(grantId: string): string
+  barrier(grantId: string): string
+  grantsOfSubject(subjectDigest: string): string
+  grantsOfClient(clientDigest: string): string
+  usedId(id: string): string
+  readonly deniedClients: string
+  readonly channel: string
+}
+
+/** @throws RangeError where the prefix has a brace: it would become the hash tag of every key. */
+export function createKeys(prefix: string): Keys {
+  if (/[{}]/.test(prefix)) throw new RangeError('the Redis key prefix may not contain braces')
+  return {
+    pending: handle => `${prefix}pending:${digest(handle)}`,
+    code: code => `${prefix}code:${digest(code)}`,
+    grant: grantId => `${prefix}{${grantId}}:grant`,
+    lease: grantId => `${prefix}{${grantId}}:lease`,
+    barrier: grantId => `${prefix}{${grantId}}:barrier`,
+    grantsOfSubject: subjectDigest => `${prefix}subject:${subjectDigest}`,
+    grantsOfClient: clientDigest => `${prefix}client:${clientDigest}`,
+    usedId: id => `${prefix}jti:${digest(id)}`,
+    deniedClients: `${prefix}denied-clients`,
+    channel: `${prefix}invalidations`,
+  }
+}
+
+/** A subject is unique only together with its issuer. */
+export function digestSubject(issuer: string, subject: string): string {
+  return digest(JSON.stringify([issuer, subject]))
+}
