@@ -116,11 +116,14 @@ async function startBackend(bytes: number) {
   return { origin: `http://127.0.0.1:${port}`, stop }
 }
 
-/** A JSON-RPC answer of about that size. nginx takes no parameter of more than 4 KB, so the text is put together from one. */
+/** A JSON-RPC answer of about that size. nginx takes no parameter of more than 4 KB, so the text is put together from a variable. */
 function renderAnswer(bytes: number): string {
-  const head = '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"'
-  const tail = '"}]}}'
-  const piece = Math.min(bytes - head.length - tail.length, 1024)
-  const times = Math.round((bytes - head.length - tail.length) / piece)
-  return `set $piece '${'y'.repeat(piece)}'; return 200 '${head}${'${piece}'.repeat(times)}${tail}';`
+  const [head, tail] = [
+    '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"',
+    '"}]}}',
+  ]
+  const length = bytes - head.length - tail.length
+  const pieceLength = Math.min(length, 1024)
+  const reference = ['$', '{piece}'].join('').repeat(Math.round(length / pieceLength))
+  return `set $piece '${'y'.repeat(pieceLength)}'; return 200 '${head}${reference}${tail}';`
 }
