@@ -1,18 +1,18 @@
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import {
   type Answer,
-  type AnswerHead,
   EventStreamAnswer,
   GatheredAnswer,
   isEventStream,
   isSmall,
+  type ReceivedHead,
   StreamedAnswer,
 } from './answer.ts'
 import { Attempt, type AttemptEvents } from './attempt.ts'
 import type { Instance } from './backends.ts'
 import type { Call } from './call.ts'
 import type { EventStreams } from './event-streams.ts'
-import { createResponseHeadReader } from './headers.ts'
+import { createResponseFieldsReader, type ResponseFields } from './headers.ts'
 import type { Refusals } from './refusals.ts'
 
 export type ForwardOptions = {
@@ -22,12 +22,9 @@ export type ForwardOptions = {
   inject: (call: Call) => readonly string[]
   refusals: Pick<Refusals, 'fail' | 'failToken'>
   /** Learns of each answer's head. */
-  onAnswer: (call: Call, head: Omit<AnswerHead, 'fields'>) => void
+  onAnswer: (call: Call, fields: ResponseFields) => void
   onFinished: (call: Call) => void
 }
-
-/** Codes of undici that blame our own call of it. */
-const OWN_FAULTS = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'])
 
 /**
  * Sends a call whose body and token are at hand, and its answer back.
@@ -37,7 +34,7 @@ const OWN_FAULTS = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'])
  */
 export function createForward(options: ForwardOptions): (call: Call) => void {
   const { tokens, streams, inject, refusals } = options
-  const readResponseHead = createResponseHeadReader()
+  const readFields = createResponseFieldsReader()
 
   const send = (call: Call, previous?: Error): void => {
     const { req, backend, head, search } = call.arrival
@@ -53,10 +50,10 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     const request = {
       path: pathAt(member.value, search),
       method: req.method ?? 'GET',
-      headers: head.passed.concat(inject(call)),
-      body: call.body ?? null,
+      fields: head.passed.concat(inject(call)),
+      body: call.body,
     }
-    member.value.pool.dispatch(request, attempt)
+    member.value.connector.dispatch(request, attempt)
   }
 
   const replay = async (call: Call): Promise<void> => {
@@ -76,9 +73,10 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
   const events: AttemptEvents = {
     answered(attempt, received) {
       const { call } = attempt
-      options.onAnswer(call, received)
-      const fields = readResponseHead(received.received).concat(call.arrival.crossOrigin)
-      return openAnswer(attempt, { ...received, fields }, streams)
+      const fields = readFields(received.rawFields)
+      options.onAnswer(call, fields)
+      fields.passed.push(...call.arrival.crossOrigin)
+      return openAnswer(attempt, received, fields, streams)
     },
     rejected({ call }) {
       if (call.wasRejected) {
@@ -88,13 +86,13 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
       call.wasRejected = true
       replay(call).catch(cause => refusals.fail(call, 'unexpected', { reason: 'replay', cause }))
     },
-    unsent({ call }, cause) {
-      if (!OWN_FAULTS.has(codeOf(cause))) return send(call, cause)
+    unsent({ call }, fault, cause) {
+      if (fault !== 'malformed') return send(call, cause)
       const reason = 'request refused by the HTTP client'
       refusals.fail(call, 'unexpected', { reason, cause })
     },
-    lost({ call, member }, cause) {
-      const isLate = codeOf(cause) === 'UND_ERR_HEADERS_TIMEOUT'
+    lost({ call, member }, fault, cause) {
+      const isLate = fault === 'late'
       const reason = `${isLate ? 'no answer in time from' : 'lost'} ${member.value.origin}`
       refusals.fail(call, isLate ? 'backendTimeout' : 'backendBroken', { reason, cause })
     },
@@ -107,23 +105,25 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
   return call => send(call)
 }
 
-function openAnswer(attempt: Attempt, head: AnswerHead, streams: EventStreams): Answer {
+function openAnswer(
+  attempt: Attempt,
+  { status, statusText }: ReceivedHead,
+  fields: ResponseFields,
+  streams: EventStreams,
+): Answer {
   const { call } = attempt
   const { res } = call.arrival
-  if (isEventStream(head)) {
+  const head = { status, statusText, fields }
+  if (isEventStream(fields)) {
     const finish = (): void => attempt.finish()
     const { isListening } = call
     return new EventStreamAnswer(res, head, streams, { isListening, finish })
   }
-  return isSmall(head) ? new GatheredAnswer(res, head) : new StreamedAnswer(res, head)
+  return isSmall(fields) ? new GatheredAnswer(res, head) : new StreamedAnswer(res, head)
 }
 
 function pathAt(instance: Instance, search: string): string {
   if (search === '' || search === '?') return instance.path + instance.search
   if (instance.search === '') return instance.path + search
   return `${instance.path}${instance.search}&${search.slice(1)}`
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : ''
 }

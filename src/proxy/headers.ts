@@ -6,8 +6,6 @@
  *
  * @see RFC 9110 section 7.6.1
  */
-import type { IncomingHttpHeaders, OutgoingHttpHeader } from 'node:http'
-
 /** What a request's fields say to the proxy, and the flat list of those that pass. */
 export type RequestHead = {
   /** Name, value, name, value … for the backend; the caller appends what it injects. */
@@ -27,6 +25,19 @@ export type RequestHead = {
   requestedHeaders: string | undefined
 }
 
+/** What an answer's fields say to the proxy, and the flat list of those that pass. */
+export type ResponseFields = {
+  /** Name, value, name, value … for the client; the caller appends what it adds. */
+  passed: string[]
+  contentType: string | undefined
+  contentLength: number | undefined
+  hasCacheControl: boolean
+  /** Compressed, or otherwise not as it reads. */
+  isEncoded: boolean
+  /** It names an MCP session. */
+  namesSession: boolean
+}
+
 type Judge<Rule> = (name: string) => Rule
 
 type RequestRule =
@@ -43,6 +54,16 @@ type RequestRule =
   | 'access-control-request-method'
   | 'access-control-request-headers'
 
+type ResponseRule =
+  | 'pass'
+  | 'drop'
+  | 'connection'
+  | 'content-type'
+  | 'content-length'
+  | 'content-encoding'
+  | 'cache-control'
+  | 'mcp-session-id'
+
 const READ: ReadonlySet<string> = new Set<RequestRule>([
   'connection',
   'authorization',
@@ -54,6 +75,15 @@ const READ: ReadonlySet<string> = new Set<RequestRule>([
   'mcp-method',
   'access-control-request-method',
   'access-control-request-headers',
+])
+
+const READ_OF_RESPONSE: ReadonlySet<string> = new Set<ResponseRule>([
+  'connection',
+  'content-type',
+  'content-length',
+  'content-encoding',
+  'cache-control',
+  'mcp-session-id',
 ])
 
 const HOP_BY_HOP = [
@@ -131,18 +161,26 @@ export function createRequestHeadReader(): (rawHeaders: readonly string[]) => Re
   }
 }
 
-/** Strips a backend's answer; `parsed` has lower-case names, as undici gives them. */
-export function createResponseHeadReader(): (parsed: IncomingHttpHeaders) => OutgoingHttpHeader[] {
+/** Reads and strips the fields of a backend's answer in one pass over the flat list. */
+export function createResponseFieldsReader(): (rawFields: readonly string[]) => ResponseFields {
   const judge = memoise(judgeResponseField)
-  return parsed => {
-    const passed: OutgoingHttpHeader[] = []
-    const nominated = parsed.connection === undefined ? [] : nominations(parsed.connection)
-    for (const name in parsed) {
-      const value = parsed[name]
-      if (value === undefined || judge(name) === 'drop' || nominated.includes(name)) continue
-      passed.push(name, value)
+  return rawFields => {
+    const fields = emptyFields()
+    let connection: string | undefined
+    for (let index = 0; index + 1 < rawFields.length; index += 2) {
+      const name = rawFields[index] as string
+      const value = rawFields[index + 1] as string
+      const rule = judge(name)
+      if (rule === 'drop') continue
+      if (rule === 'connection') {
+        connection = join(connection, value)
+        continue
+      }
+      if (rule !== 'pass') readOfResponse(fields, rule, value)
+      fields.passed.push(name, value)
     }
-    return passed
+    if (connection !== undefined) stripNominated(fields.passed, connection)
+    return fields
   }
 }
 
@@ -159,6 +197,40 @@ function emptyHead(): RequestHead {
     mcpMethod: undefined,
     requestedMethod: undefined,
     requestedHeaders: undefined,
+  }
+}
+
+function emptyFields(): ResponseFields {
+  return {
+    passed: [],
+    contentType: undefined,
+    contentLength: undefined,
+    hasCacheControl: false,
+    isEncoded: false,
+    namesSession: false,
+  }
+}
+
+function readOfResponse(
+  fields: ResponseFields,
+  rule: Exclude<ResponseRule, 'pass' | 'drop' | 'connection'>,
+  value: string,
+): void {
+  switch (rule) {
+    case 'content-type':
+      fields.contentType = value
+      return
+    case 'content-length':
+      fields.contentLength = Number(value)
+      return
+    case 'content-encoding':
+      fields.isEncoded = true
+      return
+    case 'cache-control':
+      fields.hasCacheControl = true
+      return
+    case 'mcp-session-id':
+      fields.namesSession = true
   }
 }
 
@@ -211,9 +283,15 @@ function isReadRule(name: string): name is RequestRule {
   return READ.has(name)
 }
 
-function judgeResponseField(name: string): 'pass' | 'drop' {
-  const isOurs = name.startsWith('access-control-') || name.startsWith('x-accel-')
-  return isOurs || RESPONSE_DROPPED.has(name) ? 'drop' : 'pass'
+function judgeResponseField(name: string): ResponseRule {
+  const lower = name.toLowerCase()
+  if (isReadOfResponse(lower)) return lower
+  const isOurs = lower.startsWith('access-control-') || lower.startsWith('x-accel-')
+  return isOurs || RESPONSE_DROPPED.has(lower) ? 'drop' : 'pass'
+}
+
+function isReadOfResponse(name: string): name is ResponseRule {
+  return READ_OF_RESPONSE.has(name)
 }
 
 /** Bounded, since a stranger chooses the names. */

@@ -3,7 +3,6 @@ import { createCorrelationId } from '../domain/secret.ts'
 import type { Logger } from '../observability/log.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import { createAdmission } from './admission.ts'
-import type { AnswerHead } from './answer.ts'
 import { type Backend, type BackendOptions, createBackend } from './backends.ts'
 import type { Call } from './call.ts'
 import { createConnections } from './connections.ts'
@@ -12,7 +11,7 @@ import { createEventStreams } from './event-streams.ts'
 import { createForward } from './forward.ts'
 import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
-import { createRequestHeadReader } from './headers.ts'
+import { createRequestHeadReader, type ResponseFields } from './headers.ts'
 import { createChallenges, createMetadataHandler, metadataPaths } from './protected-resource.ts'
 import { createRefusals } from './refusals.ts'
 
@@ -124,12 +123,10 @@ function createInjection(
 }
 
 /** A backend that keeps sessions breaks as soon as the next request meets another instance; said once, since it is said on each request otherwise. */
-function createStatefulWarning(
-  logger: Logger,
-): (call: Call, head: Omit<AnswerHead, 'fields'>) => void {
+function createStatefulWarning(logger: Logger): (call: Call, fields: ResponseFields) => void {
   const warned = new Set<string>()
-  return ({ arrival: { backend } }, { received }) => {
-    if (received['mcp-session-id'] === undefined || warned.has(backend.name)) return
+  return ({ arrival: { backend } }, { namesSession }) => {
+    if (!namesSession || warned.has(backend.name)) return
     warned.add(backend.name)
     const advice = 'the backend keeps sessions, and its other instances will not know them'
     logger.warn({ backend: backend.name, instances: backend.balancer.members.length }, advice)

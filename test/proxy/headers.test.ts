@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createRequestHeadReader, createResponseHeadReader } from '../../src/proxy/headers.ts'
+import { createRequestHeadReader, createResponseFieldsReader } from '../../src/proxy/headers.ts'
 
 const read = createRequestHeadReader()
-const readResponse = createResponseHeadReader()
+const readResponse = (rawFields: string[]) => createResponseFieldsReader()(rawFields).passed
 
 describe('a request on its way to a backend', () => {
   test.each([
@@ -109,20 +109,17 @@ describe('an answer on its way to a client', () => {
     ...['proxy-authenticate', 'access-control-allow-origin', 'access-control-expose-headers'],
     ...['server', 'x-powered-by', 'alt-svc', 'strict-transport-security', 'x-accel-redirect'],
   ])('loses %s', name => {
-    expect(readResponse({ [name]: 'x', 'content-type': 'a/b' })).toEqual(['content-type', 'a/b'])
+    const fields = [name, 'x', 'Content-Type', 'a/b', name.toUpperCase(), 'x']
+    expect(readResponse(fields)).toEqual(['Content-Type', 'a/b'])
   })
 
   test('keeps the rest, repeated fields too', () => {
-    expect(readResponse({ 'x-many': ['1', '2'] as unknown as string, vary: 'Accept' })).toEqual([
-      ...['x-many', ['1', '2']],
-      ...['vary', 'Accept'],
-    ])
+    const fields = ['X-Many', '1', 'vary', 'Accept', 'x-many', '2']
+    expect(readResponse(fields)).toEqual(fields)
   })
 
   test('loses what its Connection nominates', () => {
-    expect(readResponse({ connection: 'X-Hop', 'x-hop': '1', 'x-end': '2' })).toEqual([
-      'x-end',
-      '2',
-    ])
+    const fields = ['X-Hop', '1', 'Connection', 'x-hop, X-Other', 'x-other', '1', 'x-end', '2']
+    expect(readResponse(fields)).toEqual(['x-end', '2'])
   })
 })
