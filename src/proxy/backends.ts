@@ -2,6 +2,7 @@ import type { Scope } from '../domain/scope.ts'
 import type { Logger } from '../observability/log.ts'
 import { type Balancer, createBalancer } from './balancer.ts'
 import type { Connector } from './exchange.ts'
+import { createPlainConnector } from './http1/plain-connector.ts'
 import type { ProtectedResource } from './protected-resource.ts'
 import { createUndiciConnector } from './undici-connector.ts'
 
@@ -69,10 +70,10 @@ function createInstance(
   { connectTimeoutMs, headersTimeoutMs }: BackendOptions,
   connections: number,
 ): Instance {
-  const connector = createUndiciConnector(url.origin, {
-    connections,
-    connectTimeoutMs,
-    headersTimeoutMs,
-  })
+  const options = { connections, connectTimeoutMs, headersTimeoutMs }
+  const connector =
+    url.protocol === 'http:'
+      ? createPlainConnector(url, options)
+      : createUndiciConnector(url.origin, options)
   return { origin: url.origin, path: url.pathname, search: url.search, connector }
 }

@@ -6,6 +6,8 @@
  *
  * @see RFC 9110 section 7.6.1
  */
+
+import { memoise } from './memoise.ts'
 /** What a request's fields say to the proxy, and the flat list of those that pass. */
 export type RequestHead = {
   /** Name, value, name, value … for the backend; the caller appends what it injects. */
@@ -37,8 +39,6 @@ export type ResponseFields = {
   /** It names an MCP session. */
   namesSession: boolean
 }
-
-type Judge<Rule> = (name: string) => Rule
 
 type RequestRule =
   | 'pass'
@@ -138,9 +138,6 @@ const RESPONSE_DROPPED = new Set([
   'x-powered-by',
   'x-sendfile',
 ])
-
-const MEMO_ENTRIES = 1024
-const MEMO_NAME_LENGTH = 64
 
 /** Reads and strips a request's fields in one pass over `rawHeaders`. */
 export function createRequestHeadReader(): (rawHeaders: readonly string[]) => RequestHead {
@@ -292,18 +289,6 @@ function judgeResponseField(name: string): ResponseRule {
 
 function isReadOfResponse(name: string): name is ResponseRule {
   return READ_OF_RESPONSE.has(name)
-}
-
-/** Bounded, since a stranger chooses the names. */
-function memoise<Rule>(judge: Judge<Rule>): Judge<Rule> {
-  const known = new Map<string, Rule>()
-  return name => {
-    const remembered = known.get(name)
-    if (remembered !== undefined) return remembered
-    const rule = judge(name)
-    if (known.size < MEMO_ENTRIES && name.length <= MEMO_NAME_LENGTH) known.set(name, rule)
-    return rule
-  }
 }
 
 function stripNominated(passed: string[], connection: string): void {

@@ -59,7 +59,7 @@ class Handler implements Dispatcher.DispatchHandler {
     statusText?: string,
   ): void {
     if (status < 200) return
-    this.#observer.onHead(status, plainReason(statusText), flatten(rawHeaders))
+    this.#observer.onHead(status, plainReason(statusText), flattenFields(rawHeaders))
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -76,7 +76,11 @@ class Handler implements Dispatcher.DispatchHandler {
   }
 }
 
-function flatten(rawHeaders: Dispatcher.DispatchController['rawHeaders']): string[] {
+/** undici leaves the optional white space behind a value, which is no part of it. RFC 9112 section 5.1. */
+export function flattenFields(rawHeaders: Dispatcher.DispatchController['rawHeaders']): string[] {
   if (!Array.isArray(rawHeaders)) return []
-  return rawHeaders.map(text => (typeof text === 'string' ? text : text.toString('latin1')))
+  return rawHeaders.map(field => {
+    const text = typeof field === 'string' ? field : field.toString('latin1')
+    return text.replace(/[ \t]+$/, '')
+  })
 }
