@@ -18,8 +18,8 @@ import type { Refusals } from './refusals.ts'
 export type ForwardOptions = {
   tokens: UpstreamTokenSource
   streams: EventStreams
-  /** The fields that the gateway adds, flat, with the call's present upstream token. */
-  inject: (call: Call) => readonly string[]
+  /** Appends the fields that the gateway adds, with the call's present upstream token, to a flat list. */
+  inject: (call: Call, fields: string[]) => void
   refusals: Pick<Refusals, 'fail' | 'failToken'>
   /** Learns of each answer's head. */
   onAnswer: (call: Call, fields: ResponseFields) => void
@@ -47,10 +47,12 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     const attempt = new Attempt(call, member, events)
     call.tried.push(member)
     call.attempt = attempt
+    const fields = head.passed.slice()
+    inject(call, fields)
     const request = {
       path: pathAt(member.value, search),
       method: req.method ?? 'GET',
-      fields: head.passed.concat(inject(call)),
+      fields,
       body: call.body,
     }
     member.value.connector.dispatch(request, attempt)

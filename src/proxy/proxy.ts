@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import type { VerifyAccessToken } from '../domain/access-token.ts'
 import { createCorrelationId } from '../domain/secret.ts'
 import type { Logger } from '../observability/log.ts'
@@ -8,7 +9,7 @@ import type { Call } from './call.ts'
 import { createConnections } from './connections.ts'
 import { createCrossOrigin } from './cross-origin.ts'
 import { createEventStreams } from './event-streams.ts'
-import { createForward } from './forward.ts'
+import { createForward, type ForwardOptions } from './forward.ts'
 import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
 import { createRequestHeadReader, type ResponseFields } from './headers.ts'
@@ -111,15 +112,22 @@ function createRoutes(
 function createInjection(
   publicUrl: string,
   trustedProxies: readonly string[],
-): (call: Call) => readonly string[] {
+): ForwardOptions['inject'] {
   const { protocol, host } = new URL(publicUrl)
+  const scheme = protocol.slice(0, -1)
   const readHops = createHopReader(trustedProxies)
-  return ({ arrival, accessToken }) => [
-    ...['authorization', `Bearer ${accessToken}`, 'x-request-id', arrival.correlationId],
-    'x-forwarded-for',
-    readHops(arrival.req.socket.remoteAddress, arrival.head.forwardedFor),
-    ...['x-forwarded-proto', protocol.slice(0, -1), 'x-forwarded-host', host],
-  ]
+  // One string for each token, so that what is found out about it is found out once.
+  const bearers = new LRUCache<string, string>({ max: TOKEN_CACHE_SIZE })
+  return ({ arrival, accessToken }, fields) => {
+    let bearer = bearers.get(accessToken)
+    if (bearer === undefined) {
+      bearer = `Bearer ${accessToken}`
+      bearers.set(accessToken, bearer)
+    }
+    const hops = readHops(arrival.req.socket.remoteAddress, arrival.head.forwardedFor)
+    fields.push('authorization', bearer, 'x-request-id', arrival.correlationId)
+    fields.push('x-forwarded-for', hops, 'x-forwarded-proto', scheme, 'x-forwarded-host', host)
+  }
 }
 
 /** A backend that keeps sessions breaks as soon as the next request meets another instance; said once, since it is said on each request otherwise. */
