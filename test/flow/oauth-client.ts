@@ -130,10 +130,10 @@ export function tokensOf({ status, body }: TokenAnswer): Tokens {
 export async function signIn(
   landscape: Landscape,
   client: OAuthClient,
-  browser = openBrowser(landscape),
+  resource = mcpUrl(landscape),
 ): Promise<Tokens> {
-  const attempt = client.begin()
-  const code = codeOf(await approve(browser, attempt), attempt)
+  const attempt = client.begin(resource)
+  const code = codeOf(await approve(openBrowser(landscape), attempt), attempt)
   return tokensOf(await client.redeem(attempt, code))
 }
 
