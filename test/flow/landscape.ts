@@ -12,6 +12,7 @@ import type { RecordingBackend } from '../support/recording-backend.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { type RoundRobin, startRoundRobin } from '../support/round-robin.ts'
 import { createSecretsLog, type SecretsLog } from '../support/secrets-log.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 export type LandscapeOptions = {
   /** Default 3. */
@@ -38,6 +39,8 @@ export type Landscape = {
   kill(replica: number): Promise<void>
   /** Kills all replicas and starts new ones: the same configuration, nothing else survives. */
   restartReplicas(): Promise<void>
+  /** Starts Redis again after `redis.kill()`, empty, and waits until every replica has found it. */
+  restoreRedis(): Promise<void>
   /** What all replicas have ever written. */
   logs(): string
   close(): Promise<void>
@@ -104,8 +107,22 @@ async function start(
       replicas.splice(0, count, ...(await startAll()))
       for (const index of replicas.keys()) front.restore(index)
     },
+    restoreRedis: async () => {
+      await redis.restart()
+      await waitFor(() => reachStore(replicas), {
+        what: 'all replicas to reach Redis again',
+        timeoutMs: 15_000,
+      })
+    },
     logs: () => [...past, ...replicas].map(replica => replica.logs()).join(''),
   }
+}
+
+async function reachStore(replicas: readonly GatewayProcess[]): Promise<boolean> {
+  const answers = await Promise.all(
+    replicas.map(async ({ opsOrigin }) => (await fetch(`${opsOrigin}/readyz`)).json()),
+  )
+  return answers.every(answer => (answer as { store: string }).store === 'reachable')
 }
 
 function describe(
