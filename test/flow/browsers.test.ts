@@ -1,3 +1,4 @@
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { waitFor } from '../support/wait-for.ts'
 import { type Landscape, startLandscape } from './landscape.ts'
@@ -123,6 +124,20 @@ describe('a store that is gone', () => {
       expect(page.url).toContain('/callback')
     } finally {
       await landscape.restoreRedis()
+    }
+  })
+
+  it('answers no code that was not written, when Redis takes the grant and refuses the code (known failure 39)', async () => {
+    const admin = new Redis(landscape.redis.url)
+    const allowed = ['pending:*', 'subject:*', 'client:*', ':grant', 'denied-clients']
+    await admin.acl('SETUSER', 'default', 'resetkeys', ...allowed.map(key => `~*${key}`))
+    try {
+      const page = await approve(openBrowser(landscape), client.begin())
+      expect(page).toMatchObject({ isStop: false, status: 503 })
+      expect(page.url).toContain('/callback')
+    } finally {
+      await admin.acl('SETUSER', 'default', 'allkeys')
+      await admin.quit()
     }
   })
 
