@@ -103,7 +103,7 @@ describe('a start', () => {
       const { ops } = await minimal()
       const { code, output } = await startBriefly({ ...config, ops })
       expect(code).toBe(1)
-      expect(output).toContain('EADDRINUSE')
+      expect(output).toContain(`port ${config.listen.port} of 127.0.0.1 is in use`)
     } finally {
       await first.kill()
     }
