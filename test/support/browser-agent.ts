@@ -39,6 +39,8 @@ export type BrowserAgentOptions = {
   secrets?: SecretsLog
   /** Sent with every request, besides a browser's own. */
   headers?: Record<string, string>
+  /** How requests are sent. Default: over the network. */
+  fetch?: (url: URL, init: RequestInit) => Response | Promise<Response>
 }
 
 type Navigation = { url: URL; method: string; form?: URLSearchParams; referer?: string }
@@ -47,7 +49,7 @@ const MAX_REDIRECTS = 20
 
 /** A browser without a screen: cookies, redirects one by one, forms. */
 export function createBrowserAgent(options: BrowserAgentOptions = {}): BrowserAgent {
-  const { secrets } = options
+  const { secrets, fetch: send = fetch } = options
   const cookies = createCookieJar()
   const allHops: Hop[] = []
   const isStop = createStop(options.stopAt)
@@ -57,7 +59,7 @@ export function createBrowserAgent(options: BrowserAgentOptions = {}): BrowserAg
     const cookie = cookies.headerFor(url)
     secrets?.addUrl(url.href)
     if (form) secrets?.addForm(form)
-    const response = await fetch(url, {
+    const response = await send(url, {
       method,
       redirect: 'manual',
       headers: {
