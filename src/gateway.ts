@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import type { Hono } from 'hono'
 import { createAccessTokens } from './authorization-server/access-token.ts'
 import type { AuthorizationServer } from './authorization-server/context.ts'
 import { createGrantEnding } from './authorization-server/grant-ending.ts'
@@ -63,7 +64,7 @@ export async function startGateway(
   const app = createAuthorizationServerApp(server, createGrantEnding(server))
   const listener = createListener({
     find: proxy.find,
-    rest: getRequestListener(app.fetch, { overrideGlobalObjects: false }),
+    rest: createRest(app),
     keepAliveTimeoutMs: config.keepAliveMs,
     maxHeaderBytes: config.limits.headersBytes,
   })
@@ -160,6 +161,15 @@ function createAuthorizationServer(
     logger,
     audit: createAudit(logger),
     now,
+  }
+}
+
+/** Everything but the hot path. The listener leaves `Expect: 100-continue` to its handlers, and Hono knows nothing of it. */
+function createRest(app: Hono): RequestListener {
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
+  return (req, res) => {
+    if (req.headers.expect !== undefined) res.writeContinue()
+    return listener(req, res)
   }
 }
 

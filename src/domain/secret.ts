@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
 
 /** A fresh value nobody can guess: 256 bits, base64url, so it needs no encoding in a URL, a form, a header or a cookie. */
 export function createSecret(): string {
@@ -8,6 +8,11 @@ export function createSecret(): string {
 /** A fresh name for something that is not secret by itself (a grant, a flow): 128 bits, base64url. */
 export function createId(): string {
   return randomBytes(16).toString('base64url')
+}
+
+/** A fresh name for one request, in all its log lines. A UUID because Node draws the randomness for many of them at once: this is on the hot path. */
+export function createCorrelationId(): string {
+  return randomUUID()
 }
 
 /** The only form in which a secret may be a key or lie at rest: SHA-256, base64url, 43 characters. */

@@ -46,6 +46,7 @@ export function createListener(options: ListenerOptions): Listener {
   const dispatch: Handler = (req, res) => {
     connections.set(req.socket, res)
     if (isClosing) res.setHeader('connection', 'close')
+    if (hasSeveralHosts(req.rawHeaders)) return refuseHosts(res)
     const handler = find(pathOf(req.url ?? '')) ?? rest
     handler(req, res)
   }
@@ -93,6 +94,21 @@ function listen(server: Server, port: number, host: string | undefined): Promise
       else resolve(address)
     })
   })
+}
+
+/** Node lets several pass and shows the first; somebody else may read another. RFC 9112 section 3.2. */
+function hasSeveralHosts(rawHeaders: readonly string[]): boolean {
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]
+    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1
+  }
+  return hosts > 1
+}
+
+function refuseHosts(res: ServerResponse): void {
+  res.writeHead(400, ['connection', 'close', 'content-length', '0'])
+  res.end()
 }
 
 function pathOf(url: string): string {

@@ -59,13 +59,13 @@ export function parseBearer(authorization: string | undefined): Credentials {
  */
 export function createAdmission(options: AdmissionOptions): Admit {
   const { verifyAccessToken, now } = options
+  // By the whole field, which is parsed only where it is not here.
   const verified = new LRUCache<string, AccessTokenClaims>({ max: options.cacheSize })
 
   return {
     peek(authorization, resource) {
-      const credentials = parseBearer(authorization)
-      if (credentials.outcome !== 'presented') return withoutToken(credentials)
-      const claims = verified.get(credentials.token)
+      if (authorization === undefined) return UNAUTHENTICATED
+      const claims = verified.get(authorization)
       return claims && judge(claims, resource, now())
     },
 
@@ -74,7 +74,7 @@ export function createAdmission(options: AdmissionOptions): Admit {
       if (credentials.outcome !== 'presented') return withoutToken(credentials)
       const claims = await verifyAccessToken(credentials.token)
       if (!claims) return { outcome: 'invalid-token', reason: 'not a valid access token of ours' }
-      verified.set(credentials.token, claims)
+      if (authorization !== undefined) verified.set(authorization, claims)
       return judge(claims, resource, now())
     },
   }

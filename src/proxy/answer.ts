@@ -50,7 +50,8 @@ export class GatheredAnswer implements Answer {
   end(): void {
     const { status, statusText, fields } = this.#head
     this.#res.writeHead(status, statusText, fields)
-    this.#res.end(this.#body)
+    // As a latin1 string, which is the same bytes: Node joins strings with the head, and Buffers it writes as a second piece.
+    this.#res.end(this.#body?.toString('latin1'), 'latin1')
   }
 
   drop(): void {}

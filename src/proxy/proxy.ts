@@ -1,5 +1,5 @@
 import type { VerifyAccessToken } from '../domain/access-token.ts'
-import { createId } from '../domain/secret.ts'
+import { createCorrelationId } from '../domain/secret.ts'
 import type { Logger } from '../observability/log.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import { createAdmission } from './admission.ts'
@@ -80,7 +80,7 @@ export function createProxy(options: ProxyOptions): Proxy {
       cacheSize: options.tokenCacheSize ?? TOKEN_CACHE_SIZE,
     }),
     connections: createConnections(),
-    createCorrelationId: options.createCorrelationId ?? createId,
+    createCorrelationId: options.createCorrelationId ?? createCorrelationId,
   })
   const routes = createRoutes(publicUrl, backends, createHandler)
 

@@ -34,7 +34,7 @@ describe('a request reaches a backend', () => {
     expect(backend.field('x-forwarded-for')).toBe('127.0.0.1')
     expect(backend.field('x-forwarded-proto')).toBe('https')
     expect(backend.field('x-forwarded-host')).toBe('mcp.example.com')
-    expect(backend.field('x-request-id')).toMatch(/^[\w-]{22}$/)
+    expect(backend.field('x-request-id')).toMatch(/^[\w-]{36}$/)
     expect(`http://${backend.field('host')}/internal`).toBe(backend.url)
   })
 
@@ -66,6 +66,16 @@ describe('a request reaches a backend', () => {
     }
     expect(backend.seen[0]?.body).toBe(body.toString('latin1'))
     expect(backend.field('content-length')).toBe('6')
+  })
+
+  test('with the hops that trusted proxies have written', async () => {
+    const backend = await startBackend()
+    const proxy = { trustedProxies: ['127.0.0.0/8', '10.1.0.0/16'] }
+    const gateway = await startGateway({ instances: [backend.url], proxy })
+    const fields = ['X-Forwarded-For', 'invented, 203.0.113.9', 'X-Forwarded-For', '10.1.2.3']
+    await ask(gateway, { headers: [...fields, 'X-Forwarded-Proto', 'http'] })
+    expect(backend.field('x-forwarded-for')).toBe('203.0.113.9, 10.1.2.3, 127.0.0.1')
+    expect(backend.field('x-forwarded-proto')).toBe('https')
   })
 
   test('with its query added to the instance’s own', async () => {

@@ -247,7 +247,7 @@ export class RawClient {
       this.#changed = Promise.withResolvers()
     })
     this.socket.on('error', () => {})
-    this.closed = once(this.socket, 'close')
+    this.closed = new Promise(resolve => this.socket.once('close', resolve))
     onTestFinished(() => {
       this.socket.destroy()
     })

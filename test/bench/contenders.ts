@@ -1,0 +1,132 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { findFreePort } from '../support/free-port.ts'
+import { startGatewayWithToken } from './gateway.ts'
+import { startNginx } from './nginx.ts'
+import { isInstalled, startBound } from './process.ts'
+
+/** Something that stands between the load and the backend, and what it costs. */
+export type Contender = {
+  name: string
+  /** What it does on the way. */
+  does: string
+  url: string
+  headers: Readonly<Record<string, string>>
+  pids: readonly number[]
+  stop(): Promise<void>
+}
+
+export type Surroundings = {
+  folder: string
+  /** Origin of the backend. */
+  backend: string
+  /** Processor of the contenders. */
+  cpu: string
+}
+
+type Start = (surroundings: Surroundings) => Promise<Contender>
+
+const TOKEN = 'a-bearer-token-that-nobody-looks-at'.padEnd(300, 'x')
+
+/** Everybody that is installed here, the ceilings first. */
+export function listContenders(): Record<string, Start> {
+  const all: Record<string, [Start, isHere: boolean]> = {
+    direct: [startDirect, true],
+    nginx: [startNginxProxy, isInstalled('nginx')],
+    haproxy: [startHaproxy, isInstalled('haproxy')],
+    caddy: [startCaddy, isInstalled('caddy')],
+    gateway: [startGatewayContender, true],
+    'fast-proxy': [nodePeer('fast-proxy'), true],
+    'http-proxy': [nodePeer('http-proxy'), true],
+    'fastify-http-proxy': [nodePeer('fastify-http-proxy'), true],
+    'hono-proxy': [nodePeer('hono-proxy'), true],
+  }
+  return Object.fromEntries(
+    Object.entries(all).flatMap(([name, [start, isHere]]) => (isHere ? [[name, start]] : [])),
+  )
+}
+
+const startDirect: Start = async ({ backend }) => ({
+  ...{ name: 'direct', does: 'the backend itself', url: `${backend}/mcp` },
+  ...{ headers: bearer(TOKEN), pids: [], stop: async () => undefined },
+})
+
+const startNginxProxy: Start = async ({ folder, backend, cpu }) => {
+  const port = await findFreePort()
+  const blocks = `
+  upstream backend { server ${new URL(backend).host}; keepalive 128; keepalive_requests 1000000000; }
+  server {
+    listen 127.0.0.1:${port};
+    location / { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }
+  }`
+  const { pid, stop } = await startNginx(folder, cpu, port, blocks)
+  return unauthenticated('nginx', port, pid, stop)
+}
+
+const startHaproxy: Start = async ({ folder, backend, cpu }) => {
+  const port = await findFreePort()
+  const file = join(folder, 'haproxy.cfg')
+  const { host } = new URL(backend)
+  await writeFile(
+    file,
+    `global
+  nbthread 1
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+listen all
+  bind 127.0.0.1:${port}
+  http-reuse always
+  server backend ${host}
+`,
+  )
+  const { pid, stop } = await startBound(cpu, port, 'haproxy', ['-db', '-f', file])
+  return unauthenticated('haproxy', port, pid, stop)
+}
+
+const startCaddy: Start = async ({ folder, backend, cpu }) => {
+  const port = await findFreePort()
+  const file = join(folder, 'Caddyfile')
+  const options = '{\n  admin off\n  auto_https off\n  log {\n    output discard\n  }\n}\n'
+  await writeFile(file, `${options}http://127.0.0.1:${port} {\n  reverse_proxy ${backend}\n}\n`)
+  const { pid, stop } = await startBound(cpu, port, 'caddy', [
+    'run',
+    ...['--config', file, '--adapter', 'caddyfile'],
+  ])
+  return unauthenticated('caddy', port, pid, stop)
+}
+
+function nodePeer(name: string): Start {
+  return async ({ backend, cpu }) => {
+    const port = await findFreePort()
+    const script = join(import.meta.dirname, 'peers', `${name}.js`)
+    const { pid, stop } = await startBound(cpu, port, process.execPath, [
+      script,
+      `${port}`,
+      backend,
+    ])
+    return unauthenticated(name, port, pid, stop)
+  }
+}
+
+const startGatewayContender: Start = async ({ backend, cpu }) => {
+  const { url, accessToken, pid, stop } = await startGatewayWithToken(`${backend}/mcp`, cpu)
+  const does = 'access token, grant, upstream token; state in Redis'
+  return { name: 'gateway', does, url, headers: bearer(accessToken), pids: [pid], stop }
+}
+
+function unauthenticated(
+  name: string,
+  port: number,
+  pid: number,
+  stop: () => Promise<void>,
+): Contender {
+  const url = `http://127.0.0.1:${port}/mcp`
+  return { name, does: 'no authentication', url, headers: bearer(TOKEN), pids: [pid], stop }
+}
+
+function bearer(token: string): Record<string, string> {
+  return { authorization: `Bearer ${token}` }
+}

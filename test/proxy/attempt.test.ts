@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest'
+import { createLogger } from '../../src/observability/log.ts'
+import { Attempt, type AttemptEvents } from '../../src/proxy/attempt.ts'
+import { createBackend } from '../../src/proxy/backends.ts'
+import { type Arrival, Call } from '../../src/proxy/call.ts'
+import { backendOptions, claims, startBackend } from './support.ts'
+
+test('a call whose client leaves while the connection is being made never reaches the instance', async () => {
+  const instance = await startBackend()
+  const backend = createBackend(backendOptions([instance.url]), {
+    ...{ connections: 4, now: () => 0, random: () => 0, logger: createLogger('silent') },
+  })
+  const finished = Promise.withResolvers<void>()
+  const happened: string[] = []
+  const events: AttemptEvents = {
+    unsent: () => happened.push('unsent'),
+    rejected: () => happened.push('rejected'),
+    lost: () => happened.push('lost'),
+    answered: () => ({ write: () => true, end: () => {}, drop: () => {} }),
+    finished: () => finished.resolve(),
+  }
+  const dispatch = (path: string): Attempt => {
+    // The part of an arrival that an attempt touches.
+    const arrival = { backend } as unknown as Arrival
+    const member = backend.balancer.take([])!
+    const attempt = new Attempt(new Call(arrival, claims({}), () => {}), member, events)
+    member.value.pool.dispatch({ path, method: 'POST', body: '{}' }, attempt)
+    return attempt
+  }
+
+  dispatch('/left').abort()
+  dispatch('/stayed')
+  await finished.promise
+  expect(instance.seen.map(seen => seen.url)).toEqual(['/stayed'])
+  expect(happened).toEqual([])
+  expect(backend.balancer.members.map(member => member.inFlight)).toEqual([0])
+  await backend.close()
+})

@@ -1,0 +1,111 @@
+import type { ServerResponse } from 'node:http'
+import { describe, expect, test } from 'vitest'
+import {
+  ask,
+  eventually,
+  GOOD_TOKEN,
+  open,
+  RawClient,
+  startBackend,
+  startGateway,
+} from './support.ts'
+
+const LIMITS = { bodyBytes: 1000, inFlight: 2 }
+const HEAD = ['POST /crm/mcp HTTP/1.1', 'Host: a', `Authorization: Bearer ${GOOD_TOKEN}`]
+
+describe('a body', () => {
+  test('of exactly the limit passes', async () => {
+    const backend = await startBackend()
+    const gateway = await startGateway({ instances: [backend.url], proxy: { limits: LIMITS } })
+    expect((await ask(gateway, { body: 'x'.repeat(1000) })).status).toBe(200)
+  })
+
+  test('declared larger is refused with 413 before it is read', async () => {
+    const backend = await startBackend()
+    const gateway = await startGateway({ instances: [backend.url], proxy: { limits: LIMITS } })
+    const client = new RawClient(gateway.port).send(...HEAD, 'Content-Length: 1001', '', '')
+    await client.until('-32008')
+    expect(client.received).toMatch(/^HTTP\/1.1 413 /)
+    expect(backend.seen).toEqual([])
+  })
+
+  test('that grows larger in chunks is refused with 413', async () => {
+    const backend = await startBackend()
+    const gateway = await startGateway({ instances: [backend.url], proxy: { limits: LIMITS } })
+    const client = new RawClient(gateway.port).send(...HEAD, 'Transfer-Encoding: chunked', '', '')
+    while (!client.received.includes('413') && client.socket.bytesWritten < 100_000) {
+      client.send('64', 'x'.repeat(100), '')
+      await new Promise(resolve => setImmediate(resolve))
+    }
+    await client.until('-32008')
+    expect(client.received).toMatch(/^HTTP\/1.1 413 /)
+    expect(backend.seen).toEqual([])
+  })
+
+  test('refused with 413 leaves the answer readable to a client that sends all of it first', async () => {
+    const backend = await startBackend()
+    const gateway = await startGateway({ instances: [backend.url], proxy: { limits: LIMITS } })
+    const client = new RawClient(gateway.port)
+    client.socket.pause()
+    client.send(...HEAD, 'Content-Length: 5000000', '', '')
+    await new Promise(resolve => client.socket.write(Buffer.alloc(5_000_000), resolve))
+    client.socket.resume()
+    await client.closed
+    expect(client.received).toMatch(/^HTTP\/1.1 413 .*connection: close\r\n.*-32008/is)
+  })
+
+  test('that comes too slowly is refused with 408, and its place is free again', async () => {
+    const backend = await startBackend()
+    const gateway = await startGateway({
+      instances: [backend.url],
+      proxy: { limits: { bodyBytes: 1000, inFlight: 1 } },
+      listener: { requestTimeoutMs: 100, headersTimeoutMs: 100, checkIntervalMs: 20 },
+    })
+    const client = new RawClient(gateway.port).send(...HEAD, 'Content-Length: 10', '', 'slow')
+    await client.closed
+    expect(client.received).toMatch(/^HTTP\/1.1 408 /)
+    expect((await ask(gateway)).status).toBe(200)
+    expect(backend.seen).toHaveLength(1)
+  })
+})
+
+describe('requests in flight', () => {
+  test('over the limit are refused with 503 and Retry-After, until one is over', async () => {
+    const waiting: ServerResponse[] = []
+    const backend = await startBackend((_req, res) => {
+      waiting.push(res)
+    })
+    const gateway = await startGateway({ instances: [backend.url], proxy: { limits: LIMITS } })
+    const both = [open(gateway), open(gateway)]
+    await eventually(() => waiting.length === 2, 'two are in flight')
+    const refused = await ask(gateway)
+    expect(refused.status).toBe(503)
+    expect(refused.headers['retry-after']).toBe('1')
+    for (const res of waiting) res.end()
+    for (const reply of await Promise.all(both)) reply.resume()
+    const next = open(gateway)
+    await eventually(() => waiting.length === 3, 'the next one enters')
+    waiting[2]?.end()
+    expect((await next).resume().statusCode).toBe(200)
+  })
+
+  test('are counted right after every way in which a call can end', async () => {
+    let mode = 'ok'
+    const backend = await startBackend((_req, res) => {
+      if (mode === 'reset') res.socket?.resetAndDestroy()
+      else if (mode === 'refuse') res.writeHead(401).end()
+      else res.end()
+    })
+    const gateway = await startGateway({
+      instances: [backend.url],
+      proxy: { limits: { bodyBytes: 1000, inFlight: 1 } },
+    })
+    for (mode of ['ok', 'reset', 'refuse', 'ok', 'reset', 'refuse']) {
+      const { status } = await ask(gateway, { body: '{}' })
+      expect([mode, status]).toEqual([mode, { ok: 200, reset: 502, refuse: 401 }[mode]])
+    }
+    expect((await ask(gateway, { body: Buffer.alloc(2000) })).status).toBe(413)
+    mode = 'ok'
+    expect((await ask(gateway)).status).toBe(200)
+  })
+})
