@@ -27,6 +27,7 @@ const SECRET_NAMES = new Set([
   'client_secret',
   'code',
   'code_verifier',
+  'consent',
   'csrf',
   'handle',
   'id_token',
