@@ -10,7 +10,7 @@ import { resolveClient } from './clients.ts'
 import type { AuthorizationServer } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf } from './correlation.ts'
-import { type Parameters, parseParameters, readForm } from './parameters.ts'
+import { checkNotRepeated, type Parameters, readFormText, sortParameters } from './parameters.ts'
 import { redirectToClient, renderFault, renderPageResponse } from './responses.ts'
 
 /**
@@ -22,7 +22,9 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
   const binding = createBrowserBinding(server.issuer, 'consent')
 
   return async function authorize(c: Context): Promise<Response> {
-    const parameters = await readParameters(c)
+    const sorted = sortParameters(await readParameters(c))
+    checkNotRepeated(sorted, ['client_id', 'redirect_uri'])
+    const { parameters } = sorted
     const client = await resolveClient(server, parameters.get('client_id') ?? '')
     if (!client) return renderFault(server, c, 'unknown-client', { reason: 'unknown client' })
     const { clientName } = client
@@ -35,6 +37,7 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
     }
     const state = parameters.get('state')
     try {
+      checkNotRepeated(sorted)
       return await askUser(c, client, redirectUri, parameters)
     } catch (thrown) {
       if (!(thrown instanceof OAuthError)) throw thrown
@@ -77,8 +80,8 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
   }
 }
 
-function readParameters(c: Context): Promise<Parameters> | Parameters {
-  return c.req.method === 'POST' ? readForm(c) : parseParameters(new URL(c.req.url).search)
+function readParameters(c: Context): Promise<string> | string {
+  return c.req.method === 'POST' ? readFormText(c) : new URL(c.req.url).search
 }
 
 /** A client with a single redirect URI may leave it out. @see RFC 6749 section 3.1.2.3 */
