@@ -11,7 +11,7 @@ import type { AuthorizationServer, ProtectedResource } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf } from './correlation.ts'
 import { createLoginStart } from './login-start.ts'
-import { type Parameters, parseParameters, readForm } from './parameters.ts'
+import { checkNotRepeated, type Parameters, readFormText, sortParameters } from './parameters.ts'
 import { redirectToClient, renderFault, renderPageResponse } from './responses.ts'
 
 /**
@@ -24,7 +24,9 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
   const sendToUpstream = createLoginStart(server)
 
   return async function authorize(c: Context): Promise<Response> {
-    const parameters = await readParameters(c)
+    const sorted = sortParameters(await readParameters(c))
+    checkNotRepeated(sorted, ['client_id', 'redirect_uri'])
+    const { parameters } = sorted
     const client = await resolveClient(server, parameters.get('client_id') ?? '')
     if (!client) return renderFault(server, c, 'unknown-client', { reason: 'unknown client' })
     const { clientName } = client
@@ -37,6 +39,7 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
     }
     const state = parameters.get('state')
     try {
+      checkNotRepeated(sorted)
       return await proceed(c, client, redirectUri, parameters)
     } catch (thrown) {
       if (!(thrown instanceof OAuthError)) throw thrown
@@ -95,8 +98,8 @@ function isTrusted({ trusted = false }: Client, { prompt = '' }: AuthorizationRe
   return trusted && !prompt.split(' ').includes('consent')
 }
 
-function readParameters(c: Context): Promise<Parameters> | Parameters {
-  return c.req.method === 'POST' ? readForm(c) : parseParameters(new URL(c.req.url).search)
+function readParameters(c: Context): Promise<string> | string {
+  return c.req.method === 'POST' ? readFormText(c) : new URL(c.req.url).search
 }
 
 /** A client with a single redirect URI may leave it out. @see RFC 6749 section 3.1.2.3 */

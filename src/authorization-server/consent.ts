@@ -8,7 +8,7 @@ import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf, setCorrelationId } from './correlation.ts'
 import { createLoginStart } from './login-start.ts'
 import { readForm } from './parameters.ts'
-import { redirectToClient, renderFault } from './responses.ts'
+import { asOAuthError, redirectToClient, renderFault } from './responses.ts'
 
 /**
  * Where the consent form goes. Only after approval does the browser leave for the upstream.
@@ -43,7 +43,12 @@ export function createConsentEndpoint(server: AuthorizationServer) {
       })
     }
     if (form.get('decision') !== 'approve') return deny(c, pending)
-    return approve(c, pending)
+    try {
+      return await approve(c, pending)
+    } catch (thrown) {
+      // The handle is spent, so sending the form again would not help; the client can begin anew.
+      return redirectToClient(server, c, pending.request, asOAuthError(thrown, pending.flowId))
+    }
   }
 
   function deny(c: Context, { request }: PendingConsent): Response {

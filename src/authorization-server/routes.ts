@@ -101,5 +101,7 @@ function notFound(server: AuthorizationServer, c: Context): Response {
   const wantsPage =
     c.req.header('accept')?.includes('text/html') && !c.req.path.startsWith('/.well-known/')
   if (wantsPage) return renderFault(server, c, 'not-found', { reason: 'no such path' })
+  // A client in a browser must be able to read that there is nothing, to look elsewhere.
+  c.header('Access-Control-Allow-Origin', '*')
   return c.json({ error: 'not_found', error_description: 'there is nothing at this path' }, 404)
 }

@@ -81,7 +81,7 @@ describe('a client ID metadata document', () => {
     const fixture = await startFixture()
     const clientId = publish(fixture, { client_id: 'https://claude.ai/oauth/client.json' })
     expect(await open(fixture, clientId)).toMatchObject({ status: 400, isStop: false })
-    expect(fixture.log).toContainEqual(
+    expect(fixture.log()).toContainEqual(
       expect.objectContaining({ clientId, reason: 'its client_id is not its URL' }),
     )
   })

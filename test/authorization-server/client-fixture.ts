@@ -1,26 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
-import { Writable } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
-import type { Hono } from 'hono'
 import { onTestFinished } from 'vitest'
-import { createAccessTokens } from '../../src/authorization-server/access-token.ts'
 import type { AuthorizationServer } from '../../src/authorization-server/context.ts'
-import { createGrantEnding } from '../../src/authorization-server/grant-ending.ts'
-import { createAuthorizationServerApp } from '../../src/authorization-server/routes.ts'
 import { listen } from '../../src/dev/listen.ts'
-import { createKeyRing, type KeyRing } from '../../src/domain/key-ring.ts'
+import { createKeyRing } from '../../src/domain/key-ring.ts'
 import { createSecret } from '../../src/domain/secret.ts'
-import { resolveUpstream } from '../../src/gateway.ts'
 import { createClientSources } from '../../src/gateway-clients.ts'
 import { createGuardedFetch } from '../../src/http/guarded-fetch.ts'
-import { createAudit } from '../../src/observability/audit.ts'
-import { createLogger } from '../../src/observability/log.ts'
-import { createMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/port.ts'
-import { createUpstream } from '../../src/upstream/provider.ts'
-import { createUpstreamTokenSource } from '../../src/upstream/tokens.ts'
-import { LOCAL, readTree } from '../config/support.ts'
+import { MINIMAL, readTree } from '../config/support.ts'
 import { createBrowserAgent, type Page } from '../support/browser-agent.ts'
 import {
   DOCUMENT_HOST,
@@ -29,10 +18,12 @@ import {
 } from '../support/document-server.ts'
 import { findFreePort } from '../support/free-port.ts'
 import { type OidcProvider, startOidcProvider } from '../support/oidc-provider.ts'
+import { challengeOf } from './sign-in.ts'
+import { createGateway, type Gateway } from './support.ts'
 
 export type Replica = {
-  app: Hono
   server: AuthorizationServer
+  app: Gateway['app']
   post(path: string, form: Record<string, string>, headers?: Record<string, string>): Promise<Reply>
   postJson(path: string, body: unknown, headers?: Record<string, string>): Promise<Reply>
   metadata(): Promise<Record<string, unknown>>
@@ -48,8 +39,8 @@ export type Fixture = {
   documents: DocumentServer
   replicas: readonly [Replica, Replica]
   /** Log lines of both. */
-  log: Record<string, unknown>[]
-  /** Moves both replicas' clocks and the store's. */
+  log(): Record<string, unknown>[]
+  /** Moves the clock of both replicas and their store. */
   advance(seconds: number): void
   /** Opens `/authorize` of the first replica in a new browser. */
   authorize(parameters: Record<string, string>): Promise<{ page: Page; approve(): Promise<Page> }>
@@ -57,8 +48,9 @@ export type Fixture = {
   signIn(clientId: string, redirectUri: string): Promise<Record<string, string>>
 }
 
+type Sections = Record<string, unknown>
+
 const VERIFIER = randomBytes(32).toString('base64url')
-const CHALLENGE = createHash('sha256').update(VERIFIER).digest('base64url')
 
 /**
  * Two replicas of a real authorization server on one store, with a real IdP and a real https server of documents.
@@ -75,58 +67,34 @@ export async function startFixture(
     startOidcProvider({ redirectUris: [`${issuer}/callback`] }),
     startDocumentServer(hosts),
   ])
-  let offset = 0
-  const now = (): number => Date.now() / 1000 + offset
-  const store = createMemoryStore({ now })
-  const ring = createKeyRing([randomBytes(32)])
-  const log: Fixture['log'] = []
-  const settings = {
+  const tree = typeof sections === 'function' ? sections(documents) : sections
+  const config = readTree({ ...MINIMAL, ...tree })
+  const { network } = documents
+  const common = {
     issuer,
-    sections: typeof sections === 'function' ? sections(documents) : sections,
     idp,
-    documents,
-    store,
-    ring,
-    log,
-    now,
+    ring: createKeyRing([randomBytes(32)]),
+    clients: (logger: Gateway['server']['logger'], now: () => number) =>
+      createClientSources(config, createGuardedFetch({ network, timeoutMs: 2000 }), logger, now),
   }
-  const replicas = [createReplica(settings), createReplica(settings)] as const
-  const listening = await listen(
-    createServer(getRequestListener(replicas[0].app.fetch)),
-    port,
-    '127.0.0.1',
-  )
-  onTestFinished(async () => {
-    for (const { server } of replicas) server.tokens.close()
-    await Promise.all([listening.close(), idp.close(), documents.close()])
-  })
-  const resource = `${issuer}/crm/mcp`
-  const authorize: Fixture['authorize'] = async parameters => {
-    const agent = createBrowserAgent({
-      stopAt: url => url.origin !== issuer && url.origin !== new URL(idp.issuer).origin,
-    })
-    const query = new URLSearchParams({
-      response_type: 'code',
-      code_challenge: CHALLENGE,
-      code_challenge_method: 'S256',
-      resource,
-      ...parameters,
-    })
-    const page = await agent.open(`${issuer}/authorize?${query}`)
-    return { page, approve: () => agent.submit(page, { button: 'approve' }) }
-  }
+  const first = createGateway(common)
+  const second = createGateway({ ...common, store: () => first.store })
+  const front = createServer(getRequestListener(first.app.fetch))
+  const listening = await listen(front, port, '127.0.0.1')
+  onTestFinished(() => Promise.all([listening.close(), idp.close(), documents.close()]).then())
+  const authorize = createAuthorize(issuer, idp)
   return {
     issuer,
-    resource,
-    store,
+    resource: `${issuer}/crm/mcp`,
+    store: first.store,
     idp,
     documents,
-    replicas,
-    log,
-    authorize,
+    replicas: [createReplica(first), createReplica(second)],
+    log: () => [first, second].flatMap(linesOf),
     advance: seconds => {
-      offset += seconds
+      for (const { clock } of [first, second]) clock.advance(seconds)
     },
+    authorize,
     signIn: async (clientId, redirectUri) => {
       const asked = await authorize({ client_id: clientId, redirect_uri: redirectUri })
       const { url } = asked.page.isStop ? asked.page : await asked.approve()
@@ -142,98 +110,50 @@ export async function startFixture(
   }
 }
 
-type Sections = Record<string, unknown>
-
-type Settings = Pick<Fixture, 'issuer' | 'idp' | 'documents' | 'store' | 'log'> & {
-  sections: Sections
-  ring: KeyRing
-  now: () => number
+function createAuthorize(issuer: string, idp: OidcProvider): Fixture['authorize'] {
+  const ours = new Set([issuer, new URL(idp.issuer).origin])
+  return async parameters => {
+    const agent = createBrowserAgent({ stopAt: url => !ours.has(url.origin) })
+    const query = new URLSearchParams({
+      response_type: 'code',
+      code_challenge: challengeOf(VERIFIER),
+      code_challenge_method: 'S256',
+      resource: `${issuer}/crm/mcp`,
+      ...parameters,
+    })
+    const page = await agent.open(`${issuer}/authorize?${query}`)
+    return { page, approve: () => agent.submit(page, { button: 'approve' }) }
+  }
 }
 
-function createReplica(settings: Settings): Replica {
-  const server = createServerContext(settings)
-  const app = createAuthorizationServerApp(server, createGrantEnding(server))
-  const request = async (path: string, init: RequestInit): Promise<Reply> => {
-    const response = await app.request(settings.issuer + path, init)
-    const text = await response.text()
-    const { status, headers } = response
-    return { status, headers, body: text === '' ? {} : JSON.parse(text) }
-  }
+function createReplica(gateway: Gateway): Replica {
+  const { server, app } = gateway
   return {
-    app,
     server,
-    post: (path, form, headers) =>
-      request(path, {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-        body: new URLSearchParams(form).toString(),
-      }),
-    postJson: (path, body, headers) =>
-      request(path, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(body),
-      }),
-    metadata: async () => {
-      const { body } = await request('/.well-known/oauth-authorization-server', {})
-      return body
-    },
+    app,
+    post: async (...request) => read(await gateway.post(...request)),
+    postJson: async (path, body, headers) =>
+      read(
+        await gateway.request(path, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...headers },
+          body: JSON.stringify(body),
+        }),
+      ),
+    metadata: async () =>
+      (await read(await gateway.request('/.well-known/oauth-authorization-server'))).body,
   }
 }
 
-function createServerContext(settings: Settings): AuthorizationServer {
-  const { issuer, sections, idp, documents, store, ring, log, now } = settings
-  const config = readTree({ ...LOCAL, publicUrl: issuer, ...sections })
-  const logger = createLogger(
-    'debug',
-    new Writable({
-      write: (line, _, done) => {
-        log.push(JSON.parse(String(line)))
-        done()
-      },
-    }),
-  )
-  const upstream = createUpstream(resolveUpstream(config, idp), now)
-  const upstreamOf = () => upstream
-  const { grants, invalidations } = store
-  const { lifetimes } = config
-  return {
-    issuer,
-    resources: config.backends.map(({ name, path, scopes }) => ({
-      name,
-      scopes,
-      resource: issuer + path,
-      upstream: upstream.name,
-    })),
-    store,
-    ring,
-    clients: createClientSources(
-      config,
-      createGuardedFetch({ network: documents.network, timeoutMs: 2000 }),
-      logger,
-      now,
-    ),
-    accessTokens: createAccessTokens(ring, issuer, now),
-    upstream: upstreamOf,
-    tokens: createUpstreamTokenSource({
-      grants,
-      invalidations,
-      upstream: upstreamOf,
-      logger,
-      now,
-      refreshTimeoutMs: 5000,
-    }),
-    lifetimes: {
-      idleSeconds: lifetimes.grantIdleSeconds,
-      absoluteSeconds: lifetimes.grantAbsoluteSeconds,
-      accessTokenSeconds: lifetimes.accessTokenSeconds,
-      authorizationCodeSeconds: lifetimes.authorizationCodeSeconds,
-      loginSeconds: lifetimes.loginSeconds,
-    },
-    logger,
-    audit: createAudit(logger),
-    now,
-  }
+async function read(response: Response): Promise<Reply> {
+  const text = await response.text()
+  const { status, headers } = response
+  return { status, headers, body: text === '' ? {} : JSON.parse(text) }
+}
+
+function linesOf(gateway: Gateway): Record<string, unknown>[] {
+  const lines = gateway.log().split('\n').slice(0, -1)
+  return lines.map(line => JSON.parse(line))
 }
 
 /** A secret, and what the configuration holds of it. */

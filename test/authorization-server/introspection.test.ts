@@ -40,7 +40,7 @@ describe('introspection (RFC 7662)', () => {
       active: true,
       token_type: 'Bearer',
       client_id: 'portal',
-      scope: 'mcp',
+      scope: 'crm.read crm.write',
       sub: expect.any(String),
       aud: fixture.resource,
       iss: fixture.issuer,

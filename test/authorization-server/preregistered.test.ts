@@ -13,7 +13,10 @@ describe('a client of the configuration', () => {
     expect(page.html).toContain('Portal')
     const grant = await fixture.signIn('portal', REDIRECT_URI)
     const reply = await fixture.replicas[1].post('/token', grant, basic('portal', secret))
-    expect(reply).toMatchObject({ status: 200, body: { token_type: 'Bearer', scope: 'mcp' } })
+    expect(reply).toMatchObject({
+      status: 200,
+      body: { token_type: 'Bearer', scope: 'crm.read crm.write' },
+    })
   })
 
   it('sends its secret in the header or in the form', async () => {
@@ -61,15 +64,10 @@ describe('a client of the configuration', () => {
   })
 
   it('gets its own scopes where it asks for none', async () => {
-    const fixture = await startFixture({
-      backends: [
-        { path: '/crm/mcp', instances: ['http://127.0.0.1:1/mcp'], scopes: ['read', 'write'] },
-      ],
-      clients: [{ ...PORTAL, scopes: ['read'] }],
-    })
+    const fixture = await startFixture({ clients: [{ ...PORTAL, scopes: ['crm.read'] }] })
     const grant = await fixture.signIn('portal', REDIRECT_URI)
     const reply = await fixture.replicas[0].post('/token', { ...grant, client_id: 'portal' })
-    expect(reply.body).toMatchObject({ scope: 'read' })
+    expect(reply.body).toMatchObject({ scope: 'crm.read' })
   })
 
   it('is unknown once it is denied', async () => {
