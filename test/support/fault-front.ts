@@ -6,6 +6,7 @@ import {
 } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { SecretsLog } from './secrets-log.ts'
 
 export type IdpEndpoint = 'authorize' | 'token' | 'discovery' | 'jwks' | 'revocation' | 'other'
 
@@ -19,6 +20,7 @@ export type IdpEndpoint = 'authorize' | 'token' | 'discovery' | 'jwks' | 'revoca
  * - `reset`: TCP reset instead of an answer; the IdP does not see it.
  * - `drop-after-rotate`: the IdP refreshes, and its answer is lost with the connection. Other requests pass.
  * - `slow`: the IdP works at once, and its answer arrives `ms` later.
+ * - `rewrite`: fields of the IdP's JSON answer are set; those that are `undefined` are left out.
  */
 export type FaultKind =
   | { kind: 'hang' }
@@ -28,6 +30,7 @@ export type FaultKind =
   | { kind: 'reset' }
   | { kind: 'drop-after-rotate' }
   | { kind: 'slow'; ms: number }
+  | { kind: 'rewrite'; fields: Record<string, unknown> }
 
 export type Fault = FaultKind & {
   endpoint: IdpEndpoint | 'all'
@@ -56,6 +59,8 @@ export type FaultFront = {
 
 type Answer = { status: number; headers: IncomingHttpHeaders; body: Buffer }
 
+const FOR_GATEWAY: ReadonlySet<IdpEndpoint> = new Set(['token', 'revocation'])
+
 const ENDPOINTS: readonly [RegExp, IdpEndpoint][] = [
   [/^\/auth$/, 'authorize'],
   [/^\/token$/, 'token'],
@@ -68,8 +73,9 @@ const ENDPOINTS: readonly [RegExp, IdpEndpoint][] = [
  * Stands in front of an IdP, counts what comes, and makes go wrong what it is told to.
  *
  * @param inner origin of the IdP's own listener
+ * @param secrets learns every secret that passes between the gateway and the IdP
  */
-export function createFaultFront(inner: string): FaultFront {
+export function createFaultFront(inner: string, secrets?: SecretsLog): FaultFront {
   const counts = createCounts()
   let faults: { fault: Fault; left: number }[] = []
   const takeFault = (endpoint: IdpEndpoint, isRefresh: boolean): Fault | undefined => {
@@ -94,6 +100,7 @@ export function createFaultFront(inner: string): FaultFront {
       const body = await buffer(request)
       const endpoint = endpointOf(request)
       const tokenCounts = countRequest(counts, endpoint, body)
+      if (FOR_GATEWAY.has(endpoint)) secrets?.addForm(new URLSearchParams(body.toString()))
       const fault = takeFault(endpoint, tokenCounts === counts.refresh)
       if (fault && isBeforeIdp(fault)) {
         countResult(tokenCounts, `fault:${fault.kind}`)
@@ -101,13 +108,22 @@ export function createFaultFront(inner: string): FaultFront {
       }
       const answer = await askIdp(inner, request, body)
       const result = resultOf(answer)
+      if (endpoint === 'token') secrets?.addTokens(JSON.parse(answer.body.toString()))
       const isDropped = fault?.kind === 'drop-after-rotate' && result === 'ok'
       countResult(tokenCounts, isDropped ? 'dropped' : result)
       if (isDropped) return void response.destroy()
       if (fault?.kind === 'slow') await pause(fault.ms, undefined, { ref: false })
-      response.writeHead(answer.status, answer.headers).end(answer.body)
+      const { status, headers, body: sent } = rewrite(answer, fault)
+      response.writeHead(status, headers).end(sent)
     },
   }
+}
+
+function rewrite(answer: Answer, fault: Fault | undefined): Answer {
+  if (fault?.kind !== 'rewrite') return answer
+  const { 'content-length': _length, ...headers } = answer.headers
+  const changed = { ...JSON.parse(answer.body.toString()), ...fault.fields }
+  return { status: answer.status, headers, body: Buffer.from(JSON.stringify(changed)) }
 }
 
 function createCounts(): IdpCounts {
@@ -150,7 +166,7 @@ function resultOf({ status, body }: Answer): string {
 }
 
 function isBeforeIdp(fault: Fault): boolean {
-  return fault.kind !== 'drop-after-rotate' && fault.kind !== 'slow'
+  return !['drop-after-rotate', 'slow', 'rewrite'].includes(fault.kind)
 }
 
 function failBefore(fault: Fault, response: ServerResponse): void {
