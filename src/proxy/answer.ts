@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { EMPTY_TAIL, type EventStream, type EventStreams } from './event-streams.ts'
-import type { ResponseFields } from './headers.ts'
+import type { ResponseFields } from './response-fields.ts'
 
 /** Where a backend's answer goes. */
 export type Answer = {

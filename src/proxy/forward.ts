@@ -12,8 +12,8 @@ import { Attempt, type AttemptEvents } from './attempt.ts'
 import type { Instance } from './backends.ts'
 import type { Call } from './call.ts'
 import type { EventStreams } from './event-streams.ts'
-import { createResponseFieldsReader, type ResponseFields } from './headers.ts'
 import type { Refusals } from './refusals.ts'
+import { createResponseFieldsReader, type ResponseFields } from './response-fields.ts'
 
 export type ForwardOptions = {
   tokens: UpstreamTokenSource

@@ -27,19 +27,6 @@ export type RequestHead = {
   requestedHeaders: string | undefined
 }
 
-/** What an answer's fields say to the proxy, and the flat list of those that pass. */
-export type ResponseFields = {
-  /** Name, value, name, value … for the client; the caller appends what it adds. */
-  passed: string[]
-  contentType: string | undefined
-  contentLength: number | undefined
-  hasCacheControl: boolean
-  /** Compressed, or otherwise not as it reads. */
-  isEncoded: boolean
-  /** It names an MCP session. */
-  namesSession: boolean
-}
-
 type RequestRule =
   | 'pass'
   | 'drop'
@@ -54,16 +41,6 @@ type RequestRule =
   | 'access-control-request-method'
   | 'access-control-request-headers'
 
-type ResponseRule =
-  | 'pass'
-  | 'drop'
-  | 'connection'
-  | 'content-type'
-  | 'content-length'
-  | 'content-encoding'
-  | 'cache-control'
-  | 'mcp-session-id'
-
 const READ: ReadonlySet<string> = new Set<RequestRule>([
   'connection',
   'authorization',
@@ -77,16 +54,8 @@ const READ: ReadonlySet<string> = new Set<RequestRule>([
   'access-control-request-headers',
 ])
 
-const READ_OF_RESPONSE: ReadonlySet<string> = new Set<ResponseRule>([
-  'connection',
-  'content-type',
-  'content-length',
-  'content-encoding',
-  'cache-control',
-  'mcp-session-id',
-])
-
-const HOP_BY_HOP = [
+/** Fields of one connection, not of the message. */
+export const HOP_BY_HOP: readonly string[] = [
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -125,20 +94,6 @@ const ONE_SPELLING = new Set([
   'last-event-id',
 ])
 
-/** Would speak for our origin, or to a proxy in front of us, in a backend's name. */
-const RESPONSE_DROPPED = new Set([
-  ...HOP_BY_HOP,
-  'alt-svc',
-  'clear-site-data',
-  'server',
-  'set-cookie',
-  'set-cookie2',
-  'strict-transport-security',
-  'www-authenticate',
-  'x-powered-by',
-  'x-sendfile',
-])
-
 /** Reads and strips a request's fields in one pass over `rawHeaders`. */
 export function createRequestHeadReader(): (rawHeaders: readonly string[]) => RequestHead {
   const judge = memoise(judgeRequestField)
@@ -158,29 +113,6 @@ export function createRequestHeadReader(): (rawHeaders: readonly string[]) => Re
   }
 }
 
-/** Reads and strips the fields of a backend's answer in one pass over the flat list. */
-export function createResponseFieldsReader(): (rawFields: readonly string[]) => ResponseFields {
-  const judge = memoise(judgeResponseField)
-  return rawFields => {
-    const fields = emptyFields()
-    let connection: string | undefined
-    for (let index = 0; index + 1 < rawFields.length; index += 2) {
-      const name = rawFields[index] as string
-      const value = rawFields[index + 1] as string
-      const rule = judge(name)
-      if (rule === 'drop') continue
-      if (rule === 'connection') {
-        connection = join(connection, value)
-        continue
-      }
-      if (rule !== 'pass') readOfResponse(fields, rule, value)
-      fields.passed.push(name, value)
-    }
-    if (connection !== undefined) stripNominated(fields.passed, connection)
-    return fields
-  }
-}
-
 function emptyHead(): RequestHead {
   return {
     passed: [],
@@ -194,40 +126,6 @@ function emptyHead(): RequestHead {
     mcpMethod: undefined,
     requestedMethod: undefined,
     requestedHeaders: undefined,
-  }
-}
-
-function emptyFields(): ResponseFields {
-  return {
-    passed: [],
-    contentType: undefined,
-    contentLength: undefined,
-    hasCacheControl: false,
-    isEncoded: false,
-    namesSession: false,
-  }
-}
-
-function readOfResponse(
-  fields: ResponseFields,
-  rule: Exclude<ResponseRule, 'pass' | 'drop' | 'connection'>,
-  value: string,
-): void {
-  switch (rule) {
-    case 'content-type':
-      fields.contentType = value
-      return
-    case 'content-length':
-      fields.contentLength = Number(value)
-      return
-    case 'content-encoding':
-      fields.isEncoded = true
-      return
-    case 'cache-control':
-      fields.hasCacheControl = true
-      return
-    case 'mcp-session-id':
-      fields.namesSession = true
   }
 }
 
@@ -280,18 +178,8 @@ function isReadRule(name: string): name is RequestRule {
   return READ.has(name)
 }
 
-function judgeResponseField(name: string): ResponseRule {
-  const lower = name.toLowerCase()
-  if (isReadOfResponse(lower)) return lower
-  const isOurs = lower.startsWith('access-control-') || lower.startsWith('x-accel-')
-  return isOurs || RESPONSE_DROPPED.has(lower) ? 'drop' : 'pass'
-}
-
-function isReadOfResponse(name: string): name is ResponseRule {
-  return READ_OF_RESPONSE.has(name)
-}
-
-function stripNominated(passed: string[], connection: string): void {
+/** Takes the fields that a `Connection` names out of a flat list. */
+export function stripNominated(passed: string[], connection: string): void {
   const nominated = nominations(connection)
   if (nominated.length === 0) return
   for (let index = passed.length - 2; index >= 0; index -= 2) {
@@ -309,6 +197,7 @@ function trimmed(text: string): string {
   return text.trim()
 }
 
-function join(before: string | undefined, value: string): string {
+/** Several fields of one name as one list. */
+export function join(before: string | undefined, value: string): string {
   return before === undefined ? value : `${before}, ${value}`
 }

@@ -12,9 +12,10 @@ import { createEventStreams } from './event-streams.ts'
 import { createForward, type ForwardOptions } from './forward.ts'
 import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
-import { createRequestHeadReader, type ResponseFields } from './headers.ts'
+import { createRequestHeadReader } from './headers.ts'
 import { createChallenges, createMetadataHandler, metadataPaths } from './protected-resource.ts'
 import { createRefusals } from './refusals.ts'
+import type { ResponseFields } from './response-fields.ts'
 
 export type ProxyOptions = {
   /** The issuer: an origin without a slash. */

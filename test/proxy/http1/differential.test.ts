@@ -33,7 +33,10 @@ describe('an answer of an instance, read by us, by undici and by Node', () => {
           const pieces = cut(text, places)
           const ours = readOurs(method, pieces)
           if (ours.outcome === 'broken') return
-          expect(visible(ours)).toEqual(visible(await readUndici(method, pieces), ours))
+          // undici takes an unasked `100 Continue` for the end of the connection; RFC 9110 section 15.2 has it ignored.
+          const isComparable = !/HTTP\/1\.[01] 100/.test(text)
+          const undicis = isComparable ? await readUndici(method, pieces) : ours
+          expect(visible(ours)).toEqual(visible(undicis, ours))
           expect(visible(ours)).toEqual(visible(await readNode(method, pieces)))
         }),
         { numRuns },
