@@ -157,7 +157,7 @@ export class ResponseParser {
   #passOver(head: ParsedHead): boolean {
     this.#informational += 1
     if (head.status === 101 || this.#informational > INFORMATIONAL_AT_MOST) return false
-    if (head.isChunked || head.contentLength > 0) return false
+    if (!head.keepsAlive || head.isChunked || head.contentLength !== -1) return false
     this.#lines.expectHead()
     this.#sink.onInformational()
     return true
