@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { WriteCopy } from './blocks.ts'
 import { EMPTY_TAIL, type EventStream, type EventStreams } from './event-streams.ts'
 import type { ResponseFields } from './response-fields.ts'
 
@@ -28,6 +29,9 @@ export type AnswerHead = {
   statusText: string | undefined
   fields: ResponseFields
 }
+
+/** What the answers of a process share. */
+export type AnswerSurroundings = { streams: EventStreams; writeCopy: WriteCopy }
 
 const SMALL_BYTES = 16_384
 
@@ -67,14 +71,16 @@ export class GatheredAnswer implements Answer {
 
 export class StreamedAnswer implements Answer {
   readonly #res: ServerResponse
+  readonly #writeCopy: WriteCopy
 
-  constructor(res: ServerResponse, head: AnswerHead) {
+  constructor(res: ServerResponse, head: AnswerHead, writeCopy: WriteCopy) {
     this.#res = res
+    this.#writeCopy = writeCopy
     sendHead(res, head)
   }
 
   write(chunk: Buffer): boolean {
-    return this.#res.write(Buffer.from(chunk))
+    return this.#writeCopy(this.#res, chunk)
   }
 
   end(): void {
@@ -87,11 +93,12 @@ export class StreamedAnswer implements Answer {
 export class EventStreamAnswer implements Answer {
   readonly #streams: EventStreams
   readonly #stream: EventStream
+  readonly #writeCopy: WriteCopy
 
   constructor(
     res: ServerResponse,
     head: AnswerHead,
-    streams: EventStreams,
+    { streams, writeCopy }: AnswerSurroundings,
     lifecycle: { isListening: boolean; finish: () => void },
   ) {
     const { passed, hasCacheControl, contentLength, isEncoded } = head.fields
@@ -99,13 +106,14 @@ export class EventStreamAnswer implements Answer {
     if (!hasCacheControl) passed.push('cache-control', 'no-cache')
     const isSealed = contentLength !== undefined || isEncoded
     this.#streams = streams
+    this.#writeCopy = writeCopy
     this.#stream = { res, tail: EMPTY_TAIL, isQuiet: false, isSealed, ...lifecycle }
     sendHead(res, head)
     streams.open(this.#stream)
   }
 
   write(chunk: Buffer): boolean {
-    const keepsUp = this.#stream.res.write(Buffer.from(chunk))
+    const keepsUp = this.#writeCopy(this.#stream.res, chunk)
     this.#streams.sent(this.#stream, chunk)
     return keepsUp
   }

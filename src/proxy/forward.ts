@@ -1,6 +1,7 @@
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import {
   type Answer,
+  type AnswerSurroundings,
   EventStreamAnswer,
   GatheredAnswer,
   isEventStream,
@@ -10,6 +11,7 @@ import {
 } from './answer.ts'
 import { Attempt, type AttemptEvents } from './attempt.ts'
 import type { Instance } from './backends.ts'
+import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
 import type { EventStreams } from './event-streams.ts'
 import type { Refusals } from './refusals.ts'
@@ -35,6 +37,7 @@ export type ForwardOptions = {
 export function createForward(options: ForwardOptions): (call: Call) => void {
   const { tokens, streams, inject, refusals } = options
   const readFields = createResponseFieldsReader()
+  const surroundings = { streams, writeCopy: createBlocks() }
 
   const send = (call: Call, previous?: Error): void => {
     const { req, backend, head, search } = call.arrival
@@ -78,7 +81,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
       const fields = readFields(received.rawFields)
       options.onAnswer(call, fields)
       fields.passed.push(...call.arrival.crossOrigin)
-      return openAnswer(attempt, received, fields, streams)
+      return openAnswer(attempt, received, fields, surroundings)
     },
     rejected({ call }) {
       if (call.wasRejected) {
@@ -111,7 +114,7 @@ function openAnswer(
   attempt: Attempt,
   { status, statusText }: ReceivedHead,
   fields: ResponseFields,
-  streams: EventStreams,
+  surroundings: AnswerSurroundings,
 ): Answer {
   const { call } = attempt
   const { res } = call.arrival
@@ -119,9 +122,10 @@ function openAnswer(
   if (isEventStream(fields)) {
     const finish = (): void => attempt.finish()
     const { isListening } = call
-    return new EventStreamAnswer(res, head, streams, { isListening, finish })
+    return new EventStreamAnswer(res, head, surroundings, { isListening, finish })
   }
-  return isSmall(fields) ? new GatheredAnswer(res, head) : new StreamedAnswer(res, head)
+  if (isSmall(fields)) return new GatheredAnswer(res, head)
+  return new StreamedAnswer(res, head, surroundings.writeCopy)
 }
 
 function pathAt(instance: Instance, search: string): string {
