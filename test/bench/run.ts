@@ -71,7 +71,7 @@ async function runAll(): Promise<void> {
   }
   if (!values.write) return
   const { connections, rounds, seconds } = options
-  const how = `${connections} connections, ${rounds} × ${seconds} s, interleaved; medians.`
+  const how = `${connections} connections, ${rounds} × ${seconds} s, interleaved; medians, of the processor time the lower quartile.`
   const text = [...machine.map(line => `- ${line}`), `- ${how}`].join('\n')
   const charts = Object.assign({}, ...outcomes.map(({ charts }) => charts))
   await writeResults([text, ...outcomes.map(({ table }) => table)].join('\n\n'), charts)
