@@ -5,6 +5,7 @@ import { createGateway } from './support.ts'
 
 const gateway = () => createGateway()
 
+/** Bodies as these clients send them. */
 const REAL_CLIENTS: readonly (readonly [string, Record<string, unknown>])[] = [
   [
     'Cursor',
