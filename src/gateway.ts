@@ -80,7 +80,7 @@ export async function startGateway(
       proxy.drain()
       await listener.close(config.drain.deadlineMs)
       await proxy.close()
-      server.tokens.close()
+      await server.tokens.close()
       await store.close()
       await ops.close()
     },
@@ -150,6 +150,10 @@ function createAuthorizationServer(
       logger,
       now,
       refreshTimeoutMs: upstreamOptions.timeoutMs,
+      lifetime: {
+        idleSeconds: lifetimes.grantIdleSeconds,
+        absoluteSeconds: lifetimes.grantAbsoluteSeconds,
+      },
     }),
     lifetimes: {
       idleSeconds: lifetimes.grantIdleSeconds,

@@ -101,6 +101,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       logger,
       now,
       refreshTimeoutMs: 3000,
+      lifetime: { idleSeconds: 30 * 86_400, absoluteSeconds: 90 * 86_400 },
     }),
     lifetimes: {
       idleSeconds: 30 * 86_400,
