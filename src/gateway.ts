@@ -19,6 +19,7 @@ import { createRedisConnection, type RedisConnectionOptions } from './store/redi
 import { createRedisStore } from './store/redis/store.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
 import { createUpstream } from './upstream/provider.ts'
+import { callbackUrlOf, resolveUpstreamOptions } from './upstream/resolve.ts'
 import { createUpstreamTokenSource } from './upstream/tokens.ts'
 
 /** A gateway that serves. */
@@ -71,7 +72,9 @@ export async function startGateway(
   const ops = createOps(store)
   await ops.listen(config.ops.port, config.ops.host)
   await listener.listen(config.listen.port, config.listen.host)
-  logger.info({ listen: config.listen, ops: config.ops, publicUrl: config.publicUrl }, 'listening')
+  const { listen, publicUrl } = config
+  const callbackUrl = callbackUrlOf(config)
+  logger.info({ listen, ops: config.ops, publicUrl, callbackUrl }, 'listening')
 
   return {
     drain: async () => {
@@ -120,15 +123,17 @@ function findServers(redis: RedisConfig): RedisConnectionOptions['servers'] {
   return { name, sentinels: nodes, ...(password !== undefined && { sentinelPassword: password }) }
 }
 
-function createAuthorizationServer(
+/** @param send takes every request to the upstream */
+export function createAuthorizationServer(
   config: GatewayConfig,
   upstreamOptions: UpstreamOptions,
   ring: KeyRing,
   store: Store,
   logger: Logger,
+  send: typeof fetch = fetch,
 ): AuthorizationServer {
   const { now } = store
-  const upstream = createUpstream(upstreamOptions, now)
+  const upstream = createUpstream(upstreamOptions, now, send)
   const upstreamOf = (name: string) => (name === upstream.name ? upstream : undefined)
   const { lifetimes, publicUrl } = config
   return {
@@ -208,9 +213,11 @@ export function resolveUpstream(
   config: GatewayConfig,
   dev?: { issuer: string; clientId: string; clientSecret: string },
 ): UpstreamOptions {
-  const callbackUrl = `${config.publicUrl}/callback`
+  const callbackUrl = callbackUrlOf(config)
   const { upstream } = config
-  if (upstream.provider !== 'dev') return { ...upstream, name: UPSTREAM_NAME, callbackUrl }
+  if (upstream.provider !== 'dev') {
+    return resolveUpstreamOptions(upstream, UPSTREAM_NAME, callbackUrl)
+  }
   if (!dev) throw new RangeError('the development IdP has not been started')
   return {
     ...dev,

@@ -46,10 +46,10 @@ export function renderFault(
   server: Surroundings,
   c: Context,
   kind: ErrorKind,
-  details: { reason: string; clientName?: string; cause?: unknown },
+  details: { reason: string; clientName?: string; cause?: unknown; retryUrl?: string },
 ): Response {
   const correlationId = correlationIdOf(c)
-  const { reason, clientName, cause } = details
+  const { reason, clientName, cause, retryUrl } = details
   const level = kind === 'server-error' ? 'error' : 'warn'
   server.logger[level](
     { correlationId, path: c.req.path, kind, reason, ...(cause !== undefined && { err: cause }) },
@@ -60,6 +60,7 @@ export function renderFault(
     kind,
     correlationId,
     ...(clientName !== undefined && { clientName }),
+    ...(retryUrl !== undefined && { retryUrl }),
   })
   const { status } = ERROR_TEXTS[kind]
   if (status === 503 || status === 429) c.header('Retry-After', '5')

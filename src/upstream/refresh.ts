@@ -5,7 +5,7 @@ import type { Grant, Identity, UpstreamTokens } from '../domain/grant.ts'
 import { renderScope } from '../domain/scope.ts'
 import type { UpstreamClient } from './client.ts'
 import { classifyFailure, type UpstreamFailure } from './failure.ts'
-import { readIdentity } from './identity.ts'
+import { type ClaimNames, readIdentity } from './identity.ts'
 import type { UpstreamOptions } from './options.ts'
 import { readTokens } from './token-response.ts'
 
@@ -39,9 +39,9 @@ export async function refreshUpstreamTokens(
           refreshParams(options, grant),
         ),
       )
-      return readRefreshed(grant, result, idToken, now())
+      return readRefreshed(options, grant, result, idToken, now())
     } catch (thrown) {
-      const failure = await classifyFailure(thrown)
+      const failure = await classifyFailure(thrown, options.failures)
       const again = mayRepeat(failure, options) && tried < TRIES && !signal.aborted
       if (!again || !(await waitBefore(tried, failure, signal)))
         return { outcome: 'failed', failure }
@@ -65,13 +65,14 @@ function refreshParams(options: UpstreamOptions, grant: Grant): Record<string, s
  * section 3.1.3.7, point 6); but it must be about the same user, or the tokens are somebody else's.
  */
 function readRefreshed(
+  { claims, unstatedLifeSeconds }: UpstreamOptions,
   grant: Grant,
   response: TokenEndpointResponse,
   idToken: string | undefined,
   now: number,
 ): RefreshResult {
-  const tokens = readTokens(response, now, grant.upstreamTokens)
-  const identity = idToken === undefined ? undefined : decodeIdentity(idToken)
+  const tokens = readTokens(response, now, grant.upstreamTokens, unstatedLifeSeconds)
+  const identity = idToken === undefined ? undefined : decodeIdentity(idToken, claims)
   if (!identity) return { outcome: 'refreshed', tokens }
   if (identity.subject !== grant.identity.subject || identity.issuer !== grant.identity.issuer) {
     return { outcome: 'failed', failure: { kind: 'dead', error: 'subject_changed' } }
@@ -79,9 +80,9 @@ function readRefreshed(
   return { outcome: 'refreshed', tokens, identity }
 }
 
-function decodeIdentity(idToken: string): Identity | undefined {
+function decodeIdentity(idToken: string, names: ClaimNames | undefined): Identity | undefined {
   try {
-    return readIdentity(decodeJwt(idToken))
+    return readIdentity(decodeJwt(idToken), names)
   } catch {
     return undefined
   }
