@@ -30,6 +30,13 @@ export type Gateway = {
   drain(): Promise<void>
 }
 
+/** What a gateway is given rather than making it itself: several in one process can have a store in common, and none needs to reach its upstream's real host. */
+export type GatewayParts = {
+  store?: Store
+  /** Takes every request to the upstream. */
+  send?: typeof fetch
+}
+
 /** The only upstream so far; grants carry its name. */
 const UPSTREAM_NAME = 'default'
 
@@ -42,10 +49,12 @@ export async function startGateway(
   config: GatewayConfig,
   upstreamOptions: UpstreamOptions,
   logger: Logger,
+  parts: GatewayParts = {},
 ): Promise<Gateway> {
   const ring = createRing(config, logger)
-  const store = createStore(config, ring, logger)
-  const server = createAuthorizationServer(config, upstreamOptions, ring, store, logger)
+  const store = parts.store ?? createStore(config, ring, logger)
+  const { send } = parts
+  const server = createAuthorizationServer(config, upstreamOptions, ring, store, logger, send)
   const proxy = createProxy({
     publicUrl: config.publicUrl,
     backends: config.backends.map(backend => ({
@@ -123,8 +132,7 @@ function findServers(redis: RedisConfig): RedisConnectionOptions['servers'] {
   return { name, sentinels: nodes, ...(password !== undefined && { sentinelPassword: password }) }
 }
 
-/** @param send takes every request to the upstream */
-export function createAuthorizationServer(
+function createAuthorizationServer(
   config: GatewayConfig,
   upstreamOptions: UpstreamOptions,
   ring: KeyRing,

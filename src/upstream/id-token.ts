@@ -31,9 +31,6 @@ export class InvalidAnswer extends Error {
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const TENANT = '{tenantid}'
 
-/** The keys may have been rotated since the last look: a token with an unknown key is worth another, but not a thousand. */
-const COOL_DOWN_MS = 1000
-
 export function createIdTokenVerifier(
   configuration: Configuration,
   options: { fetch: typeof fetch; timeoutMs: number },
@@ -43,7 +40,8 @@ export function createIdTokenVerifier(
   const keys = createRemoteJWKSet(new URL(jwksUri), {
     [customFetch]: options.fetch,
     timeoutDuration: options.timeoutMs,
-    cooldownDuration: COOL_DOWN_MS,
+    // The keys may have been rotated since the last look. Nobody but the upstream can have us look: the token came from its token endpoint.
+    cooldownDuration: 0,
   })
   return {
     verify: async (idToken, claims) => {
