@@ -68,6 +68,12 @@ describe('every page', () => {
     expect(named.filter(({ path }) => !existsSync(join(ROOT, path)))).toEqual([])
   })
 
+  it('has no semicolon in a diagram, where it would end the statement and break the picture', () => {
+    const diagrams = blocks.filter(({ language }) => language === 'mermaid')
+    expect(diagrams.length).toBeGreaterThan(2)
+    expect(diagrams.filter(({ text }) => text.includes(';'))).toEqual([])
+  })
+
   it('knows nothing of where it was written', () => {
     const foreign = /\/work\/|\/root\/|\/home\/\w|\bworktree\b|\bAI\b|\bLLM\b|\bTODO\b|\bTBD\b/
     const lines = pages.flatMap(({ file, text }) =>
