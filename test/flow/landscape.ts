@@ -12,6 +12,7 @@ import type { RecordingBackend } from '../support/recording-backend.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { type RoundRobin, startRoundRobin } from '../support/round-robin.ts'
 import { createSecretsLog, type SecretsLog } from '../support/secrets-log.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 export type LandscapeOptions = {
   /** Default 3. */
@@ -38,6 +39,8 @@ export type Landscape = {
   kill(replica: number): Promise<void>
   /** Kills all replicas and starts new ones: the same configuration, nothing else survives. */
   restartReplicas(): Promise<void>
+  /** Starts Redis again after `redis.kill()`, empty, and waits until every replica has found it. */
+  restoreRedis(): Promise<void>
   /** What all replicas have ever written. */
   logs(): string
   close(): Promise<void>
@@ -86,12 +89,14 @@ async function start(
   const backends = { legacy: await startBackends('legacy'), modern: await startBackends('modern') }
   parts.push(...Object.values(backends).flatMap(list => list.map(backend => backend.close)))
   const config = { ...describe(front, redis, idp, backends, key), ...options.config }
-  const startReplica = (index: number) =>
-    startGateway({ config: { ...config, ...listeners[index] } })
-  const startAll = () => Promise.all(listeners.map((_, index) => startReplica(index)))
+  const startReplica = async (listener: (typeof listeners)[number]) => {
+    const replica = await startGateway({ config: { ...config, ...listener } })
+    parts.push(replica.kill)
+    return replica
+  }
+  const startAll = () => allOrNothing(listeners.map(startReplica))
   const replicas = await startAll()
   const past: GatewayProcess[] = []
-  parts.push(() => Promise.all(replicas.map(replica => replica.kill())))
   return {
     ...{ redis, idp, backends, replicas, front, key, secrets, close },
     kill: async replica => {
@@ -104,8 +109,28 @@ async function start(
       replicas.splice(0, count, ...(await startAll()))
       for (const index of replicas.keys()) front.restore(index)
     },
+    restoreRedis: async () => {
+      await redis.restart()
+      await waitFor(() => reachStore(replicas), {
+        what: 'all replicas to reach Redis again',
+        timeoutMs: 15_000,
+      })
+    },
     logs: () => [...past, ...replicas].map(replica => replica.logs()).join(''),
   }
+}
+
+/** Like `Promise.all`, but waits for all of them before it fails, so that what has started is known and can be stopped. */
+async function allOrNothing<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
+}
+
+async function reachStore(replicas: readonly GatewayProcess[]): Promise<boolean> {
+  const answers = await Promise.all(
+    replicas.map(async ({ opsOrigin }) => (await fetch(`${opsOrigin}/readyz`)).json()),
+  )
+  return answers.every(answer => (answer as { store: string }).store === 'reachable')
 }
 
 function describe(

@@ -70,8 +70,8 @@ export function createOAuthClient(
     clientId: registration.client_id,
     begin: (resource = mcpUrl(landscape)) => {
       const attempt = { state: createSecret(), codeVerifier: createSecret(), resource }
-      secrets.add('client state', attempt.state)
-      secrets.add('client code_verifier', attempt.codeVerifier)
+      secrets.add('state', attempt.state)
+      secrets.add('code_verifier', attempt.codeVerifier)
       return { ...attempt, url: authorizationUrl(front.origin, registration.client_id, attempt) }
     },
     redeem: ({ codeVerifier, resource }, code, at = front.origin) =>
