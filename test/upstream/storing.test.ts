@@ -99,11 +99,11 @@ describe('who comes late', () => {
   })
 
   it('waits to store it while another holds the lease, and stores it then', async () => {
-    const house = await createHouse({ leaseSeconds: 0.2 })
+    const house = await createHouse({ leaseSeconds: 1 })
     const { grants } = house.store
     const source = house.createSource()
     const { grantId } = await house.openGrant('stale')
-    house.idp.setFault({ kind: 'slow', ms: 500, endpoint: 'token', times: 1 })
+    house.idp.setFault({ kind: 'slow', ms: 1800, endpoint: 'token', times: 1 })
     const answer = source.resolve(grantId, FLOW)
     const another = await waitFor(() => grants.claimUpstreamRefresh(grantId, 'another'), {
       what: 'another to get the lease',
