@@ -105,6 +105,7 @@ describe('who comes late', () => {
     const { grantId } = await house.openGrant('stale')
     house.idp.setFault({ kind: 'slow', ms: 1800, endpoint: 'token', times: 1 })
     const answer = source.resolve(grantId, FLOW)
+    await waitFor(() => house.refreshes() === 1, { what: 'the slow refresh' })
     const another = await waitFor(() => grants.claimUpstreamRefresh(grantId, 'another'), {
       what: 'another to get the lease',
     })
