@@ -100,8 +100,8 @@ function describeRefusal(result: Exclude<LoginResult, Completed>): OAuthError {
     }
     return new OAuthError('access_denied', 'the sign-in service refused', { reason })
   }
-  const { kind, error, status } = result.failure
-  const reason = `upstream: ${kind} ${error} ${status ?? ''}`.trim()
+  const { kind, error, status = '', description = '' } = result.failure
+  const reason = `upstream: ${kind} ${error} ${status} ${description}`.trim()
   return kind === 'transient' || kind === 'ambiguous'
     ? new OAuthError('temporarily_unavailable', 'the sign-in service does not answer', {
         reason,
