@@ -6,10 +6,10 @@ import type { AuthorizationServer } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf, setCorrelationId } from './correlation.ts'
 import type { GrantEnding } from './grant-ending.ts'
+import { createLoginStart } from './login-start.ts'
 import { openGrant } from './open-grant.ts'
 import { parseParameters } from './parameters.ts'
-import { redirectToClient, renderFault } from './responses.ts'
-import { createLoginStart } from './start-login.ts'
+import { asOAuthError, redirectToClient, renderFault } from './responses.ts'
 import { createStepUp } from './step-up.ts'
 import { renderAuthorizationUrl } from './try-again.ts'
 
@@ -43,11 +43,18 @@ export function createCallbackEndpoint(server: AuthorizationServer, ending: Gran
       })
     }
     const result = await completeLogin(pending, upstreamState, new URLSearchParams([...answer]))
-    const claims = await stepUp.findClaims(pending, result)
-    if (claims !== undefined) {
-      const { flowId, upstream } = pending
-      return startLogin(c, { flowId, upstream, request, claims })
+    try {
+      return await goOn(c, pending, result)
+    } catch (thrown) {
+      // The flow is spent, so trying this page again would not help; the client can begin anew.
+      return redirectToClient(server, c, request, asOAuthError(thrown, pending.flowId))
     }
+  }
+
+  async function goOn(c: Context, pending: PendingLogin, result: LoginResult): Promise<Response> {
+    const { flowId, upstream, request } = pending
+    const claims = await stepUp.findClaims(pending, result)
+    if (claims !== undefined) return startLogin(c, { flowId, upstream, request, claims })
     if (result.outcome !== 'completed') return refuse(c, pending, result)
     await stepUp.settle(pending, result.identity)
     return redirectToClient(server, c, request, { code: await openGrant(server, pending, result) })

@@ -6,18 +6,18 @@ import type { AuditEvent } from '../observability/audit.ts'
 import type { AuthorizationServer } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf, setCorrelationId } from './correlation.ts'
+import { createLoginStart } from './login-start.ts'
 import { readForm } from './parameters.ts'
-import { redirectToClient, renderFault } from './responses.ts'
-import { createLoginStart } from './start-login.ts'
+import { asOAuthError, redirectToClient, renderFault } from './responses.ts'
 
 /**
- * Where the consent form goes. Only after approval does the browser get the cookie without which the callback is refused, and only then does it leave for the upstream.
+ * Where the consent form goes. Only after approval does the browser leave for the upstream.
  *
  * @see MCP security best practices, "Confused Deputy Problem"
  */
 export function createConsentEndpoint(server: AuthorizationServer) {
   const pageBinding = createBrowserBinding(server.issuer, 'consent')
-  const startLogin = createLoginStart(server)
+  const sendToUpstream = createLoginStart(server)
 
   return async function consent(c: Context): Promise<Response> {
     const form = await readForm(c)
@@ -43,7 +43,12 @@ export function createConsentEndpoint(server: AuthorizationServer) {
       })
     }
     if (form.get('decision') !== 'approve') return deny(c, pending)
-    return approve(c, pending)
+    try {
+      return await approve(c, pending)
+    } catch (thrown) {
+      // The handle is spent, so sending the form again would not help; the client can begin anew.
+      return redirectToClient(server, c, pending.request, asOAuthError(thrown, pending.flowId))
+    }
   }
 
   function deny(c: Context, { request }: PendingConsent): Response {
@@ -56,12 +61,9 @@ export function createConsentEndpoint(server: AuthorizationServer) {
     )
   }
 
-  async function approve(
-    c: Context,
-    { request, upstream, flowId }: PendingConsent,
-  ): Promise<Response> {
-    server.audit({ ...describe(c, request), outcome: 'granted' })
-    return startLogin(c, { request, upstream, flowId })
+  function approve(c: Context, pending: PendingConsent): Promise<Response> {
+    server.audit({ ...describe(c, pending.request), outcome: 'granted' })
+    return sendToUpstream(c, pending)
   }
 }
 

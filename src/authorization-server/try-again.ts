@@ -15,13 +15,15 @@ export function renderAuthorizationUrl(
   request: AuthorizationRequest,
   problem: SignInProblem,
 ): string {
-  const { clientId, redirectUri, state, codeChallenge, resource, scope } = request
+  const { clientId, redirectUri, redirectUriImplied, state, codeChallenge, resource, scope } =
+    request
   const url = new URL('/authorize', issuer)
   const prompt = OTHER_ACCOUNT_HELPS.has(problem) ? 'select_account' : request.prompt
   const parameters = {
     response_type: 'code',
     client_id: clientId,
-    redirect_uri: redirectUri,
+    // A client that left it out leaves it out at /token too, where it must then have been left out here.
+    ...(!redirectUriImplied && { redirect_uri: redirectUri }),
     ...(state !== undefined && { state }),
     code_challenge: codeChallenge,
     code_challenge_method: 'S256',

@@ -98,6 +98,10 @@ async function configure(
   return configuration
 }
 
+/**
+ * Every request has a connection of its own. A kept one may be closed by the upstream at the moment of its next use, and then nobody knows whether a code or a refresh
+ * token was spent; a handshake an hour and user is cheaper.
+ */
 function createScopedFetch(
   scope: AsyncLocalStorage<RefreshScope>,
   { hasErrorsWith200 }: UpstreamOptions,
@@ -107,10 +111,12 @@ function createScopedFetch(
     ? async (url, init) => asStatusSays(await send(url, init))
     : send
   return async (url, init = {}) => {
+    const headers = new Headers(init.headers)
+    headers.set('connection', 'close')
     const refresh = scope.getStore()
-    if (!refresh) return ask(url, init)
+    if (!refresh) return ask(url, { ...init, headers })
     const signals = [refresh.signal, ...(init.signal ? [init.signal] : [])]
-    const response = await ask(url, { ...init, signal: AbortSignal.any(signals) })
+    const response = await ask(url, { ...init, headers, signal: AbortSignal.any(signals) })
     return setIdTokenAside(response, idToken => {
       refresh.idToken = idToken
     })

@@ -1,122 +1,221 @@
-import { ResponseBodyError } from 'openid-client'
-import { describe, expect, it } from 'vitest'
+import { once } from 'node:events'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import {
+  allowInsecureRequests,
+  ClientSecretPost,
+  Configuration,
+  refreshTokenGrant,
+} from 'openid-client'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { classifyFailure, type UpstreamFailure } from '../../src/upstream/failure.ts'
-import { findFailureRule } from '../../src/upstream/failure-rules.ts'
-import { PRESETS, type PresetName } from '../../src/upstream/presets.ts'
-import { type EntraCode, renderEntraError } from '../support/upstreams/entra-errors.ts'
+import { findFreePort } from '../support/free-port.ts'
 
-/** What a token endpoint's error is to a preset. */
-function classify(
-  provider: PresetName,
-  status: number,
-  body: Record<string, unknown>,
-  headers: Record<string, string> = {},
-): Promise<UpstreamFailure> {
-  const response = new Response(null, { status, headers })
-  const cause = body as { error: string }
-  return classifyFailure(
-    new ResponseBodyError('refused', { cause, response }),
-    PRESETS[provider].failures,
+const JSON_TYPE = { 'content-type': 'application/json' }
+const HTML_TYPE = { 'content-type': 'text/html' }
+const CHALLENGE = { 'www-authenticate': 'Basic realm="idp"' }
+
+/** What the real library throws at a token endpoint that behaves so. */
+async function failureAt(listener: RequestListener, timeoutSeconds = 5): Promise<UpstreamFailure> {
+  const server = createServer(listener).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return failureOf((server.address() as AddressInfo).port, timeoutSeconds)
+}
+
+async function failureOf(port: number, timeoutSeconds = 5): Promise<UpstreamFailure> {
+  const issuer = `http://127.0.0.1:${port}`
+  const configuration = new Configuration(
+    { issuer, token_endpoint: `${issuer}/token` },
+    'gateway',
+    {},
+    ClientSecretPost('secret'),
   )
+  allowInsecureRequests(configuration)
+  configuration.timeout = timeoutSeconds
+  const thrown = await refreshTokenGrant(configuration, 'refresh-token').then(
+    () => undefined,
+    error => error,
+  )
+  expect(thrown).toBeInstanceOf(Error)
+  return classifyFailure(thrown)
 }
 
-const entra = (code: EntraCode, more?: Record<string, unknown>) => {
-  const answer = renderEntraError(code, more)
-  if (!('json' in answer)) throw new Error('no JSON')
-  return classify('entra', answer.status ?? 200, answer.json as Record<string, unknown>)
+function answer(status: number, body: unknown, headers: Record<string, string>): RequestListener {
+  return (_request, response) => {
+    response.writeHead(status, headers)
+    response.end(typeof body === 'string' ? body : JSON.stringify(body))
+  }
 }
 
-describe('errors of Entra', () => {
-  it.each<[EntraCode, UpstreamFailure['kind'], UpstreamFailure['problem']]>([
-    [28003, 'operator', undefined],
-    [50020, 'dead', 'wrong-tenant'],
-    [50057, 'dead', 'account-disabled'],
-    [50076, 'dead', 'conditional-access'],
-    [50105, 'dead', 'not-assigned'],
-    [50173, 'dead', undefined],
-    [65001, 'dead', 'consent-missing'],
-    [70000, 'dead', undefined],
-    [70008, 'dead', undefined],
-    [70011, 'operator', undefined],
-    [90009, 'operator', undefined],
-    [700027, 'operator', undefined],
-    [7000215, 'operator', undefined],
-    [9010010, 'operator', undefined],
-  ])('AADSTS%i is %s', async (code, kind, problem) => {
-    const failure = await entra(code)
-    expect({ kind: failure.kind, problem: failure.problem }).toEqual({ kind, problem })
-  })
+type Row = [status: number, error: string, kind: UpstreamFailure['kind']]
 
-  it('AADSTS50196 is no statement about the token, and asks to be left alone for a while', async () => {
-    expect(await entra(50196)).toMatchObject({
-      kind: 'transient',
-      error: 'invalid_grant',
-      retryAfterSeconds: 60,
-    })
-  })
-
-  it('keeps the claims that conditional access wants', async () => {
-    const claims = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
-    expect(await entra(50076, { claims })).toMatchObject({ claims })
-  })
-
-  it('is read by its code on the callback too, where it is part of the text', () => {
-    const { failures } = PRESETS.entra
-    const description = 'AADSTS65001: The user or administrator has not consented. Trace ID: 50057'
-    expect(findFailureRule(failures, { error: 'access_denied', description })?.problem).toBe(
-      'consent-missing',
-    )
-    const declined = 'AADSTS65004: User declined to consent.'
-    const refusal = { error: 'access_denied', description: declined }
-    expect(findFailureRule(failures, refusal)).toBeUndefined()
-  })
-})
-
-describe('errors of others', () => {
-  it.each<[PresetName, number, string, string, UpstreamFailure['kind'], string | undefined]>([
-    ['auth0', 403, 'invalid_grant', 'Unknown or invalid refresh token.', 'dead', undefined],
-    [
-      'auth0',
-      403,
-      'mfa_required',
-      'Multifactor authentication required',
-      'dead',
-      'conditional-access',
+const STATUS_AND_ERROR: Row[] = [
+  ...['invalid_grant', 'interaction_required', 'login_required', 'consent_required'].flatMap(
+    (error): Row[] => [
+      [400, error, 'dead'],
+      [401, error, 'dead'],
+      [403, error, 'dead'],
+      [408, error, 'transient'],
+      [429, error, 'transient'],
+      [500, error, 'transient'],
+      [502, error, 'ambiguous'],
+      [503, error, 'transient'],
+      [504, error, 'ambiguous'],
     ],
-    ['auth0', 403, 'unauthorized', 'user is blocked', 'dead', 'account-disabled'],
-    ['okta', 400, 'invalid_grant', 'The refresh token is invalid or expired.', 'dead', undefined],
-    ['google', 400, 'invalid_grant', 'Token has been expired or revoked.', 'dead', undefined],
-    ['keycloak', 400, 'invalid_grant', 'User disabled', 'dead', 'account-disabled'],
-    ['cognito', 400, 'invalid_grant', 'User is disabled.', 'dead', 'account-disabled'],
-    ['github', 400, 'bad_refresh_token', 'It is expired.', 'dead', undefined],
-    ['github', 400, 'incorrect_client_credentials', 'It is wrong.', 'operator', undefined],
-    ['oidc', 400, 'invalid_grant', '', 'dead', undefined],
-    ['oidc', 401, 'invalid_client', '', 'operator', undefined],
-    ['oidc', 400, 'something_new', '', 'transient', undefined],
-  ])('%s: %i %s %j is %s', async (provider, status, error, text, kind, problem) => {
-    const failure = await classify(provider, status, { error, error_description: text })
-    expect({ kind: failure.kind, problem: failure.problem }).toEqual({ kind, problem })
+  ),
+  ...[
+    'invalid_client',
+    'unauthorized_client',
+    'invalid_scope',
+    'invalid_target',
+    'invalid_request',
+    'unsupported_grant_type',
+  ].flatMap((error): Row[] => [
+    [400, error, 'operator'],
+    [401, error, 'operator'],
+    [429, error, 'transient'],
+    [503, error, 'transient'],
+  ]),
+  [400, 'temporarily_unavailable', 'transient'],
+  [400, 'server_error', 'transient'],
+  [400, 'made_up', 'transient'],
+]
+
+describe('an error of the upstream (RFC 6749 section 5.2; known failure 42)', () => {
+  it.each(STATUS_AND_ERROR)('%d %s is %s', async (status, error, kind) => {
+    const body = { error, error_description: 'its words' }
+    // openid-client reads no body behind a status of 500 and more; it would say nothing anyway.
+    const read = status < 500 ? { error, description: 'its words' } : { error: 'unreadable_answer' }
+    expect(await failureAt(answer(status, body, JSON_TYPE))).toEqual({ kind, status, ...read })
   })
 
-  it.each([408, 429, 500, 503])('a %i is transient, whatever its body says', async status => {
-    const body = { error: 'invalid_grant', error_codes: [50173] }
-    expect(await classify('entra', status, body)).toMatchObject({ kind: 'transient' })
+  it.each<[number, unknown, Record<string, string>, UpstreamFailure['kind'], string]>([
+    [401, { error: 'invalid_client' }, JSON_TYPE, 'operator', 'invalid_client'],
+    [401, { error: 'invalid_grant' }, JSON_TYPE, 'dead', 'invalid_grant'],
+    [401, '', {}, 'operator', 'invalid_client'],
+    [401, '<p>login</p>', HTML_TYPE, 'operator', 'invalid_client'],
+    [400, { error: 'invalid_grant' }, JSON_TYPE, 'dead', 'invalid_grant'],
+    [429, { error: 'invalid_grant' }, JSON_TYPE, 'transient', 'invalid_grant'],
+    [503, '', {}, 'transient', 'status_503'],
+    [403, '', {}, 'transient', 'status_403'],
+  ])(
+    '%d with WWW-Authenticate and %j is read nevertheless',
+    async (status, body, type, kind, error) => {
+      const failure = await failureAt(answer(status, body, { ...type, ...CHALLENGE }))
+      expect(failure).toEqual({ kind, error, status })
+    },
+  )
+
+  it('keeps the claims that conditional access wants of the next login', async () => {
+    const body = { error: 'interaction_required', claims: '{"access_token":{}}' }
+    const failure = await failureAt(answer(400, body, JSON_TYPE))
+    expect(failure).toMatchObject({ kind: 'dead', claims: body.claims })
   })
 
-  it("an upstream's own Retry-After counts more than a preset's", async () => {
-    const body = { error: 'invalid_grant', error_codes: [50196] }
-    expect(await classify('entra', 400, body, { 'retry-after': '7' })).toMatchObject({
-      kind: 'transient',
-      retryAfterSeconds: 7,
-    })
-  })
-
-  it('not assigned, at Okta, is told from a person who cancels', () => {
-    const error = 'access_denied'
-    const { failures } = PRESETS.okta
-    const description = 'User is not assigned to the client application.'
-    expect(findFailureRule(failures, { error, description })?.problem).toBe('not-assigned')
-    const cancelled = { error, description: 'The resource owner denied the request.' }
-    expect(findFailureRule(failures, cancelled)).toBeUndefined()
+  it.each([
+    { error: 'invalid_grant', error_description: 7, claims: {} },
+    { error: 'invalid_grant', error_description: null, claims: null },
+  ])('leaves out what is malformed in %j', async body => {
+    const failure = await failureAt(answer(400, body, JSON_TYPE))
+    expect(failure).toEqual({ kind: 'dead', error: 'invalid_grant', status: 400 })
   })
 })
+
+describe('an answer that is not the upstream’s own', () => {
+  it.each<[number, string, Record<string, string>, UpstreamFailure['kind']]>([
+    [400, '<p>blocked</p>', HTML_TYPE, 'transient'],
+    [403, '<p>blocked</p>', HTML_TYPE, 'transient'],
+    [404, '', {}, 'transient'],
+    [429, '<p>slow down</p>', HTML_TYPE, 'transient'],
+    [500, '', {}, 'transient'],
+    [503, '<p>maintenance</p>', HTML_TYPE, 'transient'],
+    [400, '{"error":', JSON_TYPE, 'transient'],
+    [400, '[]', JSON_TYPE, 'transient'],
+    [400, '{"error":{"code":1}}', JSON_TYPE, 'transient'],
+    [302, '', { location: 'https://portal.example/' }, 'transient'],
+    [502, '<p>bad gateway</p>', HTML_TYPE, 'ambiguous'],
+    [504, '', {}, 'ambiguous'],
+    [200, '<p>welcome</p>', HTML_TYPE, 'ambiguous'],
+    [200, '{"access_token":', JSON_TYPE, 'ambiguous'],
+    [200, '{}', JSON_TYPE, 'invalid'],
+    [200, '{"error":"bad_refresh_token"}', JSON_TYPE, 'invalid'],
+    [200, '{"access_token":7,"token_type":"bearer"}', JSON_TYPE, 'invalid'],
+    [200, '{"access_token":"x"}', JSON_TYPE, 'invalid'],
+  ])('%d with %j says nothing about the grant: %s', async (status, body, headers, kind) => {
+    expect((await failureAt(answer(status, body, headers))).kind).toBe(kind)
+  })
+})
+
+describe('Retry-After (RFC 9110 section 10.2.3)', () => {
+  it.each([
+    ['7', 7],
+    ['0', 0],
+    ['1.5', 2],
+    ['86400', 300],
+    ['-1', undefined],
+    ['soon', undefined],
+  ])('%j is %j seconds', async (value, seconds) => {
+    for (const [body, type] of [
+      ['{"error":"x"}', JSON_TYPE],
+      ['<p>', HTML_TYPE],
+    ] as const) {
+      const headers = { ...type, 'retry-after': value }
+      expect((await failureAt(answer(429, body, headers))).retryAfterSeconds).toBe(seconds)
+    }
+  })
+})
+
+describe('no answer', () => {
+  it('because nobody listens: nothing was sent', async () => {
+    const failure = await failureOf(await findFreePort())
+    expect(failure).toEqual({ kind: 'transient', error: 'ECONNREFUSED' })
+  })
+
+  it('because the connection broke: it may have been carried out', async () => {
+    const failure = await failureAt(request => request.socket.resetAndDestroy())
+    expect(failure.kind).toBe('ambiguous')
+  })
+
+  it('in time: it may have been carried out', async () => {
+    const failure = await failureAt(() => {}, 0.2)
+    expect(failure).toEqual({ kind: 'ambiguous', error: 'OAUTH_TIMEOUT' })
+  })
+
+  it.each<[string, UpstreamFailure['kind']]>([
+    ['ECONNREFUSED', 'transient'],
+    ['EAI_AGAIN', 'transient'],
+    ['ENOTFOUND', 'transient'],
+    ['EHOSTUNREACH', 'transient'],
+    ['ENETUNREACH', 'transient'],
+    ['UND_ERR_CONNECT_TIMEOUT', 'transient'],
+    ['ECONNRESET', 'ambiguous'],
+    ['EPIPE', 'ambiguous'],
+    ['ETIMEDOUT', 'ambiguous'],
+    ['UND_ERR_SOCKET', 'ambiguous'],
+    ['UND_ERR_HEADERS_TIMEOUT', 'ambiguous'],
+  ])('%s, however deep, alone or among several, is %s', async (code, kind) => {
+    const error = Object.assign(new Error('deep'), { code })
+    const fetchFailed = new TypeError('fetch failed', { cause: error })
+    const several = new TypeError('fetch failed', { cause: new AggregateError([error, error]) })
+    for (const thrown of [fetchFailed, several, new Error('outer', { cause: fetchFailed })]) {
+      expect(await classifyFailure(thrown)).toEqual({ kind, error: code })
+    }
+  })
+
+  it.each([undefined, null, 'text', {}, new Error('plain'), loop()])(
+    'and nothing that is known of it: %o may have been carried out',
+    async thrown => {
+      expect((await classifyFailure(thrown)).kind).toBe('ambiguous')
+    },
+  )
+})
+
+function loop(): Error {
+  const error = new Error('its own cause')
+  error.cause = error
+  return error
+}

@@ -7,7 +7,7 @@ import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf } from './correlation.ts'
 import { redirectToClient } from './responses.ts'
 
-/** A login that its user has approved. */
+/** A request that its user has approved, or needs not to. */
 type Approved = Pick<PendingLogin, 'flowId' | 'upstream' | 'request' | 'claims'>
 
 /**
@@ -22,7 +22,11 @@ export function createLoginStart(server: AuthorizationServer) {
     const { loginSeconds } = server.lifetimes
     const { url, upstreamState, codeVerifier, nonce } = start
     const browserDigest = binding.bind(c, upstreamState, loginSeconds)
-    const login: PendingLogin = { ...approved, stage: 'login', browserDigest, codeVerifier, nonce }
+    const { flowId, upstream, request, claims } = approved
+    const login: PendingLogin = {
+      ...{ stage: 'login', flowId, upstream, request, browserDigest, codeVerifier, nonce },
+      ...(claims !== undefined && { claims }),
+    }
     await server.store.authorizations.park(upstreamState, login, loginSeconds)
     c.header('Cache-Control', 'no-store')
     return c.redirect(url, 303)
