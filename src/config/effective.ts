@@ -11,5 +11,6 @@ import { mapStrings } from './tree.ts'
 export function renderEffective(config: GatewayConfig): string {
   // Encoding only reads, so what is read-only may be passed as what is not.
   const written = gatewaySchema.encode(config as z.output<typeof gatewaySchema>)
-  return stringify(mapStrings(written, escapeReferences), { lineWidth: 0 })
+  // Block scalars lose the blanks of a line that has nothing else.
+  return stringify(mapStrings(written, escapeReferences), { lineWidth: 0, blockQuote: false })
 }

@@ -41,7 +41,8 @@ export function read(text: string, { env = {}, files = {} }: Surroundings = {}):
 }
 
 export function readTree(tree: unknown, surroundings?: Surroundings): GatewayConfig {
-  return read(stringify(tree), surroundings)
+  // Block scalars lose the blanks of a line that has nothing else.
+  return read(stringify(tree, { blockQuote: false }), surroundings)
 }
 
 /** All faults of a text; none where it is right. Anything thrown but a `ConfigError` fails the test. */
