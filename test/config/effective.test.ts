@@ -36,7 +36,13 @@ const FULL = {
     {
       path: '/a/mcp',
       instances: ['http://a/mcp'],
-      scopes: ['a', 'b'],
+      scopes: {
+        a: { description: 'What a does', implies: ['b'] },
+        b: { default: 'false' },
+        c: {},
+      },
+      required: ['b'],
+      tools: { 'export_*': { scopes: ['a'], hidden: true }, debug: { hidden: 'true' } },
       timeouts: { headers: '90s' },
     },
     { path: '/b/mcp', name: 'second', instances: ['http://b/mcp', 'http://c/mcp'] },
@@ -52,7 +58,7 @@ const FULL = {
 function withSecrets(text: string, original: object): string {
   const tree = parseYaml(text)
   const { clientSecret } = OIDC
-  return stringify({
+  const whole = {
     ...tree,
     ...('keys' in original && { keys: original.keys }),
     ...('redis' in original && {
@@ -62,7 +68,8 @@ function withSecrets(text: string, original: object): string {
       ...(tree.upstream as object),
       ...('clientSecret' in (tree.upstream as object) && { clientSecret }),
     },
-  })
+  }
+  return stringify(whole, { blockQuote: false })
 }
 
 describe('the effective configuration', () => {
@@ -79,6 +86,8 @@ describe('the effective configuration', () => {
           name: 'crm',
           instances: ['http://crm-1:8080/mcp'],
           scopes: ['mcp'],
+          required: [],
+          tools: {},
           timeouts: { connect: '2s', headers: '1m' },
         },
       ],
