@@ -11,6 +11,6 @@ import { mapStrings } from './tree.ts'
 export function renderEffective(config: GatewayConfig): string {
   // Encoding only reads, so what is read-only may be passed as what is not.
   const written = gatewaySchema.encode(config as z.output<typeof gatewaySchema>)
-  // Block scalars lose the blanks of a line that has nothing else.
+  // No block scalars: they lose leading spaces in front of a line break.
   return stringify(mapStrings(written, escapeReferences), { lineWidth: 0, blockQuote: false })
 }

@@ -28,7 +28,8 @@ export function decode<T>(schema: z.ZodType<T>, tree: unknown): Outcome<T> {
     if (issue.code === 'unrecognized_keys') {
       return unknownKeys(path, issue.keys, knownKeys.get(pathKey(path)) ?? [])
     }
-    const suggestion = nearest(String(valueAt(tree, path)), choicesOf(issue))
+    const value = valueAt(tree, path)
+    const suggestion = typeof value === 'string' ? nearest(value, choicesOf(issue)) : undefined
     return [{ path, message: issue.message, ...(suggestion !== undefined && { suggestion }) }]
   })
   return { findings }

@@ -58,7 +58,7 @@ const FULL = {
 function withSecrets(text: string, original: object): string {
   const tree = parseYaml(text)
   const { clientSecret } = OIDC
-  const whole = {
+  const restored = {
     ...tree,
     ...('keys' in original && { keys: original.keys }),
     ...('redis' in original && {
@@ -69,7 +69,7 @@ function withSecrets(text: string, original: object): string {
       ...('clientSecret' in (tree.upstream as object) && { clientSecret }),
     },
   }
-  return stringify(whole, { blockQuote: false })
+  return stringify(restored, { blockQuote: false })
 }
 
 describe('the effective configuration', () => {
@@ -123,24 +123,24 @@ describe('the effective configuration', () => {
       accessToken: fc.integer({ min: 10, max: 86_400 }).map(seconds => `${seconds}s`),
       keepAlive: fc.integer({ min: 1000, max: 3_600_000 }).map(ms => `${ms}ms`),
       body: fc.integer({ min: 1024, max: 268_435_456 }).map(bytes => `${bytes}B`),
-      keyPrefix: fc.string({
+      clientId: fc.string({
         minLength: 1,
         unit: fc.constantFrom('$', '{', '}', '#', ' ', ':', '1', '"', '\n'),
       }),
     })
     fc.assert(
-      fc.property(settings, ({ accessToken, keepAlive, body, keyPrefix }) => {
+      fc.property(settings, ({ accessToken, keepAlive, body, clientId }) => {
         const tree = {
           ...MINIMAL,
           keys: [KEY],
-          redis: { cluster: ['a:1'], keyPrefix: keyPrefix.replaceAll('${', found => `$${found}`) },
+          upstream: { ...OIDC, clientId: clientId.replaceAll('${', found => `$${found}`) },
           lifetimes: { accessToken },
           limits: { body },
           keepAlive,
         }
         const config = readTree(tree)
-        expect(config.redis?.keyPrefix).toBe(keyPrefix)
-        expect(read(withSecrets(renderEffective(config), { keys: [KEY] }))).toEqual(config)
+        expect(config.upstream).toMatchObject({ clientId })
+        expect(read(withSecrets(renderEffective(config), tree))).toEqual(config)
       }),
     )
   })

@@ -41,7 +41,6 @@ export function read(text: string, { env = {}, files = {} }: Surroundings = {}):
 }
 
 export function readTree(tree: unknown, surroundings?: Surroundings): GatewayConfig {
-  // Block scalars lose the blanks of a line that has nothing else.
   return read(stringify(tree, { blockQuote: false }), surroundings)
 }
 

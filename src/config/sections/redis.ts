@@ -40,7 +40,9 @@ const written = z
     username: text().exactOptional().describe('User of the servers; not with `url`.'),
     password: secret().exactOptional().describe('Password of the servers; not with `url`.'),
     tls: flag().prefault(false).describe('TLS to the servers; not with `url`.'),
-    keyPrefix: text().default('mcp-auth-gateway:').describe('What every key begins with.'),
+    keyPrefix: parsed('key prefix', parseKeyPrefix)
+      .prefault('mcp-auth-gateway:')
+      .describe('What every key begins with.'),
     timeout: milliseconds('10ms', '60s')
       .prefault('1s')
       .describe('Deadline of every command; past it, the store counts as unavailable.'),
@@ -82,6 +84,12 @@ function checkTopology(value: object, context: z.RefinementCtx): void {
       })
     }
   }
+}
+
+/** A brace would become the hash tag of every key, and a cluster would keep all of them in one place. */
+function parseKeyPrefix(input: string): string {
+  if (/^[\x21-\x7a|~]+$/.test(input)) return input
+  throw new Malformed('expected printable ASCII without spaces and braces, such as mcp:')
 }
 
 function parseNode(input: string): RedisNode {
