@@ -29,10 +29,13 @@ const PARAMETER_FIELD = /^mcp-param-[!#$%&'*+.^_`|~0-9a-z-]+$/
 const PREFLIGHT_SECONDS = 7200
 const NONE: readonly string[] = []
 
-/** @param origins serialised origins, compared as they are; `publicUrl`'s own is one of them */
+/** @param origins serialised origins, compared as they are, or `*` for any; `publicUrl`'s own is one of them */
 export function createCrossOrigin(origins: readonly string[]): CrossOrigin {
   const allowed = new Map(origins.map(origin => [origin, fieldsFor(origin)]))
-  return { find: origin => (origin === undefined ? NONE : allowed.get(origin)) }
+  const findOther = origins.includes('*') ? fieldsFor : () => undefined
+  return {
+    find: origin => (origin === undefined ? NONE : (allowed.get(origin) ?? findOther(origin))),
+  }
 }
 
 /** Whether an OPTIONS request is a browser's question rather than a request of its own. */
