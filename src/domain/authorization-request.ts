@@ -5,6 +5,8 @@ export type AuthorizationRequest = {
   clientId: string
   clientName: string
   redirectUri: string
+  /** The client left it out, having registered only one, so it may leave it out at `/token` too. */
+  redirectUriImplied?: boolean
   /** The client's own, returned as it came. */
   state?: string
   /** S256. */
@@ -36,6 +38,8 @@ export type PendingLogin = {
   /** PKCE verifier of our own request to the upstream. */
   codeVerifier: string
   nonce: string
+  /** What conditional access wanted of this login: it was begun anew because of that, and is not begun anew again. */
+  claims?: string
 }
 
 export type PendingAuthorization = PendingConsent | PendingLogin
@@ -46,6 +50,8 @@ export type AuthorizationCode = {
   grantId: string
   clientId: string
   redirectUri: string
+  /** As in the request. */
+  redirectUriImplied?: boolean
   codeChallenge: string
   resource: string
 }

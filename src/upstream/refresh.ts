@@ -5,7 +5,7 @@ import type { Grant, Identity, UpstreamTokens } from '../domain/grant.ts'
 import { renderScope } from '../domain/scope.ts'
 import type { UpstreamClient } from './client.ts'
 import { classifyFailure, type UpstreamFailure } from './failure.ts'
-import { readIdentity } from './identity.ts'
+import { type ClaimNames, readIdentity } from './identity.ts'
 import type { UpstreamOptions } from './options.ts'
 import { readTokens } from './token-response.ts'
 
@@ -31,21 +31,49 @@ export async function refreshUpstreamTokens(
   if (refreshToken === undefined)
     return { outcome: 'failed', failure: { kind: 'dead', error: 'no_refresh_token' } }
   for (let tried = 1; ; tried += 1) {
-    try {
-      const { result, idToken } = await client.refreshing(signal, async () =>
-        refreshTokenGrant(
-          await client.configuration(),
-          refreshToken,
-          refreshParams(options, grant),
-        ),
-      )
-      return readRefreshed(grant, result, idToken, now())
-    } catch (thrown) {
-      const failure = await classifyFailure(thrown)
-      const again = mayRepeat(failure, options) && tried < TRIES && !signal.aborted
-      if (!again || !(await waitBefore(tried, failure, signal)))
-        return { outcome: 'failed', failure }
+    const redeemed = await redeemOnce(client, options, grant, refreshToken, signal)
+    if ('response' in redeemed) {
+      return readRefreshed(options, grant, redeemed.response, redeemed.idToken, now())
     }
+    const failure = redeemed
+    const again = mayRepeat(failure, options) && tried < TRIES && !signal.aborted
+    if (!again || !(await waitBefore(tried, failure, signal))) return { outcome: 'failed', failure }
+  }
+}
+
+type Redeemed = { response: TokenEndpointResponse; idToken: string | undefined }
+
+async function redeemOnce(
+  client: UpstreamClient,
+  options: UpstreamOptions,
+  grant: Grant,
+  refreshToken: string,
+  signal: AbortSignal,
+): Promise<Redeemed | UpstreamFailure> {
+  const configuration = await within(signal, client.configuration()).catch(thrown =>
+    classifyFailure(thrown, options.failures),
+  )
+  // Whatever went wrong with discovery, nothing that can be spent was sent.
+  if ('kind' in configuration) return { ...configuration, kind: 'transient' }
+  const redeem = () => refreshTokenGrant(configuration, refreshToken, refreshParams(options, grant))
+  try {
+    const { result, idToken } = await client.refreshing(signal, redeem)
+    return { response: result, idToken }
+  } catch (thrown) {
+    return classifyFailure(thrown, options.failures)
+  }
+}
+
+/** What is asked for goes on, for others want it too; the waiting ends with `signal`. */
+async function within<T>(signal: AbortSignal, wanted: Promise<T>): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = () => reject(signal.reason)
+  signal.addEventListener('abort', onAbort)
+  if (signal.aborted) onAbort()
+  try {
+    return await Promise.race([wanted, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 
@@ -65,13 +93,14 @@ function refreshParams(options: UpstreamOptions, grant: Grant): Record<string, s
  * section 3.1.3.7, point 6); but it must be about the same user, or the tokens are somebody else's.
  */
 function readRefreshed(
+  { claims, unstatedLifeSeconds }: UpstreamOptions,
   grant: Grant,
   response: TokenEndpointResponse,
   idToken: string | undefined,
   now: number,
 ): RefreshResult {
-  const tokens = readTokens(response, now, grant.upstreamTokens)
-  const identity = idToken === undefined ? undefined : decodeIdentity(idToken)
+  const tokens = readTokens(response, now, grant.upstreamTokens, unstatedLifeSeconds)
+  const identity = idToken === undefined ? undefined : decodeIdentity(idToken, claims)
   if (!identity) return { outcome: 'refreshed', tokens }
   if (identity.subject !== grant.identity.subject || identity.issuer !== grant.identity.issuer) {
     return { outcome: 'failed', failure: { kind: 'dead', error: 'subject_changed' } }
@@ -79,9 +108,9 @@ function readRefreshed(
   return { outcome: 'refreshed', tokens, identity }
 }
 
-function decodeIdentity(idToken: string): Identity | undefined {
+function decodeIdentity(idToken: string, names: ClaimNames | undefined): Identity | undefined {
   try {
-    return readIdentity(decodeJwt(idToken))
+    return readIdentity(decodeJwt(idToken), names)
   } catch {
     return undefined
   }
