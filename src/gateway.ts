@@ -6,14 +6,18 @@ import { createAccessTokens } from './authorization-server/access-token.ts'
 import type { AuthorizationServer } from './authorization-server/context.ts'
 import { createGrantEnding } from './authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from './authorization-server/routes.ts'
-import type { GatewayConfig, RedisConfig } from './config/schema.ts'
+import type { BackendConfig, GatewayConfig, RedisConfig } from './config/schema.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
+import { createScopeCatalogue } from './domain/scope-catalogue.ts'
 import { createClientSources } from './gateway-clients.ts'
 import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { createOpsApp, type Readiness } from './http/ops.ts'
+import { renderConnect } from './http/pages/connect.ts'
 import { createAudit } from './observability/audit.ts'
 import type { Logger } from './observability/log.ts'
+import type { BackendOptions } from './proxy/backends.ts'
+import { createPolicy } from './proxy/policy.ts'
 import { createProxy } from './proxy/proxy.ts'
 import { createMemoryStore } from './store/memory.ts'
 import type { Store } from './store/port.ts'
@@ -21,6 +25,7 @@ import { createRedisConnection, type RedisConnectionOptions } from './store/redi
 import { createRedisStore } from './store/redis/store.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
 import { createUpstream } from './upstream/provider.ts'
+import { callbackUrlOf, resolveUpstreamOptions } from './upstream/resolve.ts'
 import { createUpstreamTokenSource } from './upstream/tokens.ts'
 
 /** A gateway that serves. */
@@ -29,6 +34,13 @@ export type Gateway = {
    * Stops in order: readiness off, the configured delay, no new connections, requests finish, the rest is broken at the deadline. Resolves when nothing is left.
    */
   drain(): Promise<void>
+}
+
+/** What a gateway is given rather than making it itself: several in one process can have a store in common, and none needs to reach its upstream's real host. */
+export type GatewayParts = {
+  store?: Store
+  /** Takes every request to the upstream. */
+  send?: typeof fetch
 }
 
 /** The only upstream so far; grants carry its name. */
@@ -43,18 +55,17 @@ export async function startGateway(
   config: GatewayConfig,
   upstreamOptions: UpstreamOptions,
   logger: Logger,
+  parts: GatewayParts = {},
 ): Promise<Gateway> {
   const ring = createRing(config, logger)
-  const store = createStore(config, ring, logger)
-  const server = createAuthorizationServer(config, upstreamOptions, ring, store, logger)
+  const store = parts.store ?? createStore(config, ring, logger)
+  const { send } = parts
+  const server = createAuthorizationServer(config, upstreamOptions, ring, store, logger, send)
   const proxy = createProxy({
     publicUrl: config.publicUrl,
-    backends: config.backends.map(backend => ({
-      ...backend,
-      resource: config.publicUrl + backend.path,
-      connectTimeoutMs: backend.timeouts.connectMs,
-      headersTimeoutMs: backend.timeouts.headersMs,
-    })),
+    backends: config.backends.map(backend => describeBackend(config.publicUrl, backend)),
+    renderConnect: ({ name, resource }) =>
+      renderConnect({ publicUrl: config.publicUrl, endpoint: { name, url: resource } }),
     verifyAccessToken: server.accessTokens.verify,
     tokens: server.tokens,
     allowedOrigins: config.allowedOrigins,
@@ -73,7 +84,9 @@ export async function startGateway(
   const ops = createOps(store)
   await ops.listen(config.ops.port, config.ops.host)
   await listener.listen(config.listen.port, config.listen.host)
-  logger.info({ listen: config.listen, ops: config.ops, publicUrl: config.publicUrl }, 'listening')
+  const { listen, publicUrl } = config
+  const callbackUrl = callbackUrlOf(config)
+  logger.info({ listen, ops: config.ops, publicUrl, callbackUrl }, 'listening')
 
   return {
     drain: async () => {
@@ -86,6 +99,26 @@ export async function startGateway(
       await store.close()
       await ops.close()
     },
+  }
+}
+
+function describeBackend(publicUrl: string, backend: BackendConfig): BackendOptions {
+  const { name, path, instances, timeouts, tools } = backend
+  const catalogue = createScopeCatalogue(backend.scopes, backend.required)
+  const demands = Object.entries(tools).map(([pattern, { scopes, hidden }]) => ({
+    pattern,
+    scopes,
+    isHidden: hidden,
+  }))
+  return {
+    name,
+    path,
+    instances,
+    resource: publicUrl + path,
+    scopes: catalogue.defaults,
+    policy: createPolicy(catalogue, demands),
+    connectTimeoutMs: timeouts.connectMs,
+    headersTimeoutMs: timeouts.headersMs,
   }
 }
 
@@ -128,16 +161,17 @@ function createAuthorizationServer(
   ring: KeyRing,
   store: Store,
   logger: Logger,
+  send: typeof fetch = fetch,
 ): AuthorizationServer {
   const { now } = store
-  const upstream = createUpstream(upstreamOptions, now)
+  const upstream = createUpstream(upstreamOptions, now, send)
   const upstreamOf = (name: string) => (name === upstream.name ? upstream : undefined)
   const { lifetimes, publicUrl } = config
   return {
     issuer: publicUrl,
-    resources: config.backends.map(({ name, path, scopes }) => ({
+    resources: config.backends.map(({ name, path, scopes, required }) => ({
       name,
-      scopes,
+      scopes: createScopeCatalogue(scopes, required),
       resource: publicUrl + path,
       upstream: UPSTREAM_NAME,
     })),
@@ -215,9 +249,11 @@ export function resolveUpstream(
   config: GatewayConfig,
   dev?: { issuer: string; clientId: string; clientSecret: string },
 ): UpstreamOptions {
-  const callbackUrl = `${config.publicUrl}/callback`
+  const callbackUrl = callbackUrlOf(config)
   const { upstream } = config
-  if (upstream.provider !== 'dev') return { ...upstream, name: UPSTREAM_NAME, callbackUrl }
+  if (upstream.provider !== 'dev') {
+    return resolveUpstreamOptions(upstream, UPSTREAM_NAME, callbackUrl)
+  }
   if (!dev) throw new RangeError('the development IdP has not been started')
   return {
     ...dev,

@@ -3,6 +3,7 @@ import type { Logger } from '../observability/log.ts'
 import { type Balancer, createBalancer } from './balancer.ts'
 import type { Connector } from './exchange.ts'
 import { createPlainConnector } from './http1/plain-connector.ts'
+import type { Policy } from './policy.ts'
 import type { ProtectedResource } from './protected-resource.ts'
 import { createUndiciConnector } from './undici-connector.ts'
 
@@ -17,6 +18,8 @@ export type BackendOptions = {
   instances: readonly string[]
   /** What the challenge tells a client to ask for. */
   scopes: Scope
+  /** Who may do what; nothing where everybody may do everything. */
+  policy?: Policy | undefined
   connectTimeoutMs: number
   /** From the request's last byte to the answer's head. Afterwards an answer may take for ever. */
   headersTimeoutMs: number
@@ -33,6 +36,7 @@ export type Instance = {
 }
 
 export type Backend = ProtectedResource & {
+  policy: Policy | undefined
   balancer: Balancer<Instance>
   close(): Promise<void>
 }
@@ -49,7 +53,7 @@ export function createBackend(
   options: BackendOptions,
   { connections, now, random, logger }: BackendSurroundings,
 ): Backend {
-  const { name, path, resource, scopes } = options
+  const { name, path, resource, scopes, policy } = options
   const instances = options.instances.map(url => createInstance(new URL(url), options, connections))
   const onChange = (instance: Instance, change: 'ejected' | 'returned'): void =>
     logger.warn({ backend: name, instance: instance.origin }, `instance ${change}`)
@@ -58,6 +62,7 @@ export function createBackend(
     path,
     resource,
     scopes,
+    policy,
     balancer: createBalancer(instances, { now, random, onChange }),
     async close() {
       await Promise.all(instances.map(instance => instance.connector.close()))

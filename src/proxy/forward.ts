@@ -1,12 +1,12 @@
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import {
   type Answer,
+  type AnswerHead,
   type AnswerSurroundings,
   EventStreamAnswer,
   GatheredAnswer,
   isEventStream,
   isSmall,
-  type ReceivedHead,
   StreamedAnswer,
 } from './answer.ts'
 import { Attempt, type AttemptEvents } from './attempt.ts'
@@ -14,6 +14,7 @@ import type { Instance } from './backends.ts'
 import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
 import type { EventStreams } from './event-streams.ts'
+import { openListing } from './listing-answer.ts'
 import type { Refusals } from './refusals.ts'
 import { createResponseFieldsReader, type ResponseFields } from './response-fields.ts'
 
@@ -37,7 +38,7 @@ export type ForwardOptions = {
 export function createForward(options: ForwardOptions): (call: Call) => void {
   const { tokens, streams, inject, refusals } = options
   const readFields = createResponseFieldsReader()
-  const surroundings = { streams, writeCopy: createBlocks() }
+  const opening = { streams, writeCopy: createBlocks(), refusals }
 
   const send = (call: Call, previous?: Error): void => {
     const { req, backend, head, search } = call.arrival
@@ -78,10 +79,11 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
   const events: AttemptEvents = {
     answered(attempt, received) {
       const { call } = attempt
-      const fields = readFields(received.rawFields)
+      const { status, statusText, rawFields } = received
+      const fields = readFields(rawFields)
       options.onAnswer(call, fields)
       fields.passed.push(...call.arrival.crossOrigin)
-      return openAnswer(attempt, received, fields, surroundings)
+      return openAnswer(attempt, { status, statusText, fields }, opening)
     },
     rejected({ call }) {
       if (call.wasRejected) {
@@ -110,21 +112,30 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
   return call => send(call)
 }
 
-function openAnswer(
-  attempt: Attempt,
-  { status, statusText }: ReceivedHead,
-  fields: ResponseFields,
-  surroundings: AnswerSurroundings,
-): Answer {
+type Opening = AnswerSurroundings & Pick<ForwardOptions, 'refusals'>
+
+function openAnswer(attempt: Attempt, head: AnswerHead, opening: Opening): Answer {
+  const { call } = attempt
+  if (!call.conceals) return openWhole(attempt, head, opening)
+  return openListing(head, {
+    conceals: call.conceals,
+    open: shown => openWhole(attempt, shown, opening),
+    refuse: reason => {
+      attempt.abort()
+      opening.refusals.fail(call, 'backendBroken', { reason: `the list of tools is ${reason}` })
+    },
+  })
+}
+
+function openWhole(attempt: Attempt, head: AnswerHead, surroundings: AnswerSurroundings): Answer {
   const { call } = attempt
   const { res } = call.arrival
-  const head = { status, statusText, fields }
-  if (isEventStream(fields)) {
+  if (isEventStream(head.fields)) {
     const finish = (): void => attempt.finish()
     const { isListening } = call
     return new EventStreamAnswer(res, head, surroundings, { isListening, finish })
   }
-  if (isSmall(fields)) return new GatheredAnswer(res, head)
+  if (isSmall(head.fields)) return new GatheredAnswer(res, head)
   return new StreamedAnswer(res, head, surroundings.writeCopy)
 }
 
