@@ -10,6 +10,7 @@ import type { BackendConfig, GatewayConfig, RedisConfig } from './config/schema.
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createScopeCatalogue } from './domain/scope-catalogue.ts'
 import { createClientSources } from './gateway-clients.ts'
+import { createAssertionIssuers } from './gateway-enterprise.ts'
 import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { createOpsApp, type Readiness } from './http/ops.ts'
@@ -174,10 +175,12 @@ function createAuthorizationServer(
       scopes: createScopeCatalogue(scopes, required),
       resource: publicUrl + path,
       upstream: UPSTREAM_NAME,
+      needsLogin: true,
     })),
     store,
     ring,
     clients: createClientSources(config, createGuardedFetch(), logger, now),
+    assertionIssuers: createAssertionIssuers(config, send, logger, now),
     accessTokens: createAccessTokens(ring, publicUrl, now),
     upstream: upstreamOf,
     tokens: createUpstreamTokenSource({

@@ -7,6 +7,7 @@ import type { Logger } from '../observability/log.ts'
 import type { Store } from '../store/port.ts'
 import type { Upstream } from '../upstream/provider.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
+import type { AssertionIssuer } from './assertion-issuer.ts'
 import type { ClientSources } from './client-sources.ts'
 
 /** One MCP endpoint as the authorization server sees it. */
@@ -15,6 +16,8 @@ export type ProtectedResource = {
   name: string
   scopes: ScopeCatalogue
   upstream: string
+  /** Whether its backend gets something that only the upstream can give, so that somebody must have signed in there. */
+  needsLogin: boolean
 }
 
 export type Lifetimes = GrantLifetime & {
@@ -36,6 +39,8 @@ export type AuthorizationServer = {
   store: Store
   ring: KeyRing
   clients: ClientSources
+  /** Identity providers whose word is enough, by issuer. */
+  assertionIssuers: ReadonlyMap<string, AssertionIssuer>
   accessTokens: AccessTokens
   upstream: (name: string) => Upstream | undefined
   tokens: UpstreamTokenSource

@@ -43,6 +43,10 @@ export type GatewayOptions = {
   ring?: KeyRing
   /** How clients become known. Default: as without any configuration, with no document within reach. */
   clients?: (logger: Logger, now: () => number) => ClientSources
+  /** Whose assertions count. Default: nobody's. */
+  assertionIssuers?: (logger: Logger, now: () => number) => AuthorizationServer['assertionIssuers']
+  /** Paths of backends that can do without a login. */
+  loginless?: readonly string[]
   /** Instead of a fresh in-memory one, or around it. */
   store?: (memory: Store) => Store
 }
@@ -101,10 +105,12 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
         [],
       ),
       upstream: upstream.name,
+      needsLogin: !options.loginless?.includes(path),
     })),
     store,
     ring,
     clients: (options.clients ?? createDefaultClients)(logger, now),
+    assertionIssuers: options.assertionIssuers?.(logger, now) ?? new Map(),
     accessTokens: createAccessTokens(ring, issuer, now),
     upstream: upstreamOf,
     tokens: createUpstreamTokenSource({
