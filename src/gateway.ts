@@ -6,12 +6,16 @@ import { createAccessTokens } from './authorization-server/access-token.ts'
 import type { AuthorizationServer } from './authorization-server/context.ts'
 import { createGrantEnding } from './authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from './authorization-server/routes.ts'
-import type { GatewayConfig, RedisConfig } from './config/schema.ts'
+import type { BackendConfig, GatewayConfig, RedisConfig } from './config/schema.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
+import { createScopeCatalogue } from './domain/scope-catalogue.ts'
 import { createListener } from './http/listener.ts'
 import { createOpsApp, type Readiness } from './http/ops.ts'
+import { renderConnect } from './http/pages/connect.ts'
 import { createAudit } from './observability/audit.ts'
 import type { Logger } from './observability/log.ts'
+import type { BackendOptions } from './proxy/backends.ts'
+import { createPolicy } from './proxy/policy.ts'
 import { createProxy } from './proxy/proxy.ts'
 import { createMemoryStore } from './store/memory.ts'
 import type { Store } from './store/port.ts'
@@ -47,12 +51,9 @@ export async function startGateway(
   const server = createAuthorizationServer(config, upstreamOptions, ring, store, logger)
   const proxy = createProxy({
     publicUrl: config.publicUrl,
-    backends: config.backends.map(backend => ({
-      ...backend,
-      resource: config.publicUrl + backend.path,
-      connectTimeoutMs: backend.timeouts.connectMs,
-      headersTimeoutMs: backend.timeouts.headersMs,
-    })),
+    backends: config.backends.map(backend => describeBackend(config.publicUrl, backend)),
+    renderConnect: ({ name, resource }) =>
+      renderConnect({ publicUrl: config.publicUrl, endpoint: { name, url: resource } }),
     verifyAccessToken: server.accessTokens.verify,
     tokens: server.tokens,
     allowedOrigins: config.allowedOrigins,
@@ -84,6 +85,26 @@ export async function startGateway(
       await store.close()
       await ops.close()
     },
+  }
+}
+
+function describeBackend(publicUrl: string, backend: BackendConfig): BackendOptions {
+  const { name, path, instances, timeouts, tools } = backend
+  const catalogue = createScopeCatalogue(backend.scopes, backend.required)
+  const demands = Object.entries(tools).map(([pattern, { scopes, hidden }]) => ({
+    pattern,
+    scopes,
+    isHidden: hidden,
+  }))
+  return {
+    name,
+    path,
+    instances,
+    resource: publicUrl + path,
+    scopes: catalogue.defaults,
+    policy: createPolicy(catalogue, demands),
+    connectTimeoutMs: timeouts.connectMs,
+    headersTimeoutMs: timeouts.headersMs,
   }
 }
 
@@ -133,9 +154,9 @@ function createAuthorizationServer(
   const { lifetimes, publicUrl } = config
   return {
     issuer: publicUrl,
-    resources: config.backends.map(({ name, path, scopes }) => ({
+    resources: config.backends.map(({ name, path, scopes, required }) => ({
       name,
-      scopes,
+      scopes: createScopeCatalogue(scopes, required),
       resource: publicUrl + path,
       upstream: UPSTREAM_NAME,
     })),

@@ -7,7 +7,7 @@ import { createSecret } from '../domain/secret.ts'
 import { renderConsent } from '../http/pages/consent.ts'
 import { checkAuthorizationRequest } from './authorization-checks.ts'
 import { resolveClient } from './clients.ts'
-import type { AuthorizationServer } from './context.ts'
+import type { AuthorizationServer, ProtectedResource } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf } from './correlation.ts'
 import { checkNotRepeated, type Parameters, readFormText, sortParameters } from './parameters.ts'
@@ -73,11 +73,16 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
       redirectUri,
       backendName: resource.name,
       resource: resource.resource,
-      scopes: request.scope.map(name => ({ name })),
+      scopes: request.scope.map(name => describeScope(name, resource)),
       handle,
     })
     return renderPageResponse(c, page)
   }
+}
+
+function describeScope(name: string, { scopes }: ProtectedResource) {
+  const description = scopes.describe(name)
+  return { name, ...(description !== undefined && { description }) }
 }
 
 function readParameters(c: Context): Promise<string> | string {

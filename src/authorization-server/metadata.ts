@@ -19,6 +19,6 @@ export function describeAuthorizationServer({
     revocation_endpoint_auth_methods_supported: authMethods,
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
-    scopes_supported: [...new Set(resources.flatMap(({ scopes }) => scopes))],
+    scopes_supported: [...new Set(resources.flatMap(({ scopes }) => scopes.names))],
   }
 }

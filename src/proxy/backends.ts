@@ -2,6 +2,7 @@ import { Pool } from 'undici'
 import type { Scope } from '../domain/scope.ts'
 import type { Logger } from '../observability/log.ts'
 import { type Balancer, createBalancer } from './balancer.ts'
+import type { Policy } from './policy.ts'
 import type { ProtectedResource } from './protected-resource.ts'
 
 export type BackendOptions = {
@@ -15,6 +16,8 @@ export type BackendOptions = {
   instances: readonly string[]
   /** What the challenge tells a client to ask for. */
   scopes: Scope
+  /** Who may do what; nothing where everybody may do everything. */
+  policy?: Policy | undefined
   connectTimeoutMs: number
   /** From the request's last byte to the answer's head. Afterwards an answer may take for ever. */
   headersTimeoutMs: number
@@ -31,6 +34,7 @@ export type Instance = {
 }
 
 export type Backend = ProtectedResource & {
+  policy: Policy | undefined
   balancer: Balancer<Instance>
   close(): Promise<void>
 }
@@ -50,7 +54,7 @@ export function createBackend(
   options: BackendOptions,
   { connections, now, random, logger }: BackendSurroundings,
 ): Backend {
-  const { name, path, resource, scopes } = options
+  const { name, path, resource, scopes, policy } = options
   const instances = options.instances.map(url => createInstance(new URL(url), options, connections))
   const onChange = (instance: Instance, change: 'ejected' | 'returned'): void =>
     logger.warn({ backend: name, instance: instance.origin }, `instance ${change}`)
@@ -59,6 +63,7 @@ export function createBackend(
     path,
     resource,
     scopes,
+    policy,
     balancer: createBalancer(instances, { now, random, onChange }),
     async close() {
       await Promise.all(instances.map(instance => instance.pool.destroy()))

@@ -13,8 +13,14 @@ import { createForward } from './forward.ts'
 import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
 import { createRequestHeadReader } from './headers.ts'
-import { createChallenges, createMetadataHandler, metadataPaths } from './protected-resource.ts'
+import {
+  createChallenges,
+  createMetadataHandler,
+  metadataPaths,
+  type ProtectedResource,
+} from './protected-resource.ts'
 import { createRefusals } from './refusals.ts'
+import type { RenderedPage } from './visitors.ts'
 
 export type ProxyOptions = {
   /** The issuer: an origin without a slash. */
@@ -27,6 +33,8 @@ export type ProxyOptions = {
   /** Addresses and CIDR blocks whose `X-Forwarded-For` is believed. */
   trustedProxies: readonly string[]
   limits: ProxyLimits
+  /** What a person sees who opens an MCP endpoint in a browser; a client's error without it. */
+  renderConnect?: (endpoint: ProtectedResource) => RenderedPage
   logger: Logger
   /** Epoch seconds. */
   now: () => number
@@ -60,7 +68,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   const { publicUrl, limits, logger, tokens, now } = options
   const random = options.random ?? Math.random
   const streams = createEventStreams(options.heartbeatMs ?? HEARTBEAT_MS)
-  const refusals = createRefusals(logger)
+  const refusals = createRefusals(logger, options.renderConnect)
   const backends = options.backends.map(backend =>
     createBackend(backend, { connections: limits.inFlight, now, random, logger }),
   )

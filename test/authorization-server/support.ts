@@ -7,6 +7,7 @@ import type { AuthorizationServer, Lifetimes } from '../../src/authorization-ser
 import { createGrantEnding } from '../../src/authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from '../../src/authorization-server/routes.ts'
 import { createKeyRing, type KeyRing } from '../../src/domain/key-ring.ts'
+import { createScopeCatalogue } from '../../src/domain/scope-catalogue.ts'
 import { createAudit } from '../../src/observability/audit.ts'
 import { createLogger } from '../../src/observability/log.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
@@ -24,6 +25,10 @@ export const LOOPBACK_ISSUER = 'http://localhost:8080'
 export const CRM = `${ISSUER}/crm/mcp`
 export const WIKI = `${ISSUER}/wiki/mcp`
 export const SCOPES = ['crm.read', 'crm.write']
+const CATALOGUE = createScopeCatalogue(
+  SCOPES.map(name => ({ name, isDefault: true, implies: [] })),
+  [],
+)
 
 /** The gateway's account at an IdP. */
 export type IdpAccount = { issuer: string; clientId: string; clientSecret: string }
@@ -87,7 +92,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     resources: paths.map(path => ({
       resource: issuer + path,
       name: path.slice(1),
-      scopes: SCOPES,
+      scopes: CATALOGUE,
       upstream: upstream.name,
     })),
     store,
@@ -101,6 +106,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       logger,
       now,
       refreshTimeoutMs: 3000,
+      lifetime: { idleSeconds: 30 * 86_400, absoluteSeconds: 90 * 86_400 },
     }),
     lifetimes: {
       idleSeconds: 30 * 86_400,
