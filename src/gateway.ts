@@ -103,6 +103,7 @@ function describeBackend(publicUrl: string, backend: BackendConfig): BackendOpti
     resource: publicUrl + path,
     scopes: catalogue.defaults,
     policy: createPolicy(catalogue, demands),
+    allow: backend.allow,
     connectTimeoutMs: timeouts.connectMs,
     headersTimeoutMs: timeouts.headersMs,
   }
@@ -154,11 +155,12 @@ function createAuthorizationServer(
   const { lifetimes, publicUrl } = config
   return {
     issuer: publicUrl,
-    resources: config.backends.map(({ name, path, scopes, required }) => ({
+    resources: config.backends.map(({ name, path, scopes, required, allow }) => ({
       name,
       scopes: createScopeCatalogue(scopes, required),
       resource: publicUrl + path,
       upstream: UPSTREAM_NAME,
+      ...(allow && { allow }),
     })),
     store,
     ring,

@@ -5,6 +5,7 @@ import type { LoginResult } from '../upstream/provider.ts'
 import type { AuthorizationServer } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf, setCorrelationId } from './correlation.ts'
+import { findDenial, renderDenial } from './denial.ts'
 import { openGrant } from './open-grant.ts'
 import { parseParameters } from './parameters.ts'
 import { asOAuthError, redirectToClient, renderFault } from './responses.ts'
@@ -38,6 +39,8 @@ export function createCallbackEndpoint(server: AuthorizationServer) {
     }
     const result = await completeLogin(pending, upstreamState, new URLSearchParams([...answer]))
     if (result.outcome !== 'completed') return refuse(c, pending, result)
+    const denial = findDenial(server, request.resource, result.identity)
+    if (denial) return renderDenial(server, c, pending, result.identity, denial)
     try {
       const code = await openGrant(server, pending, result)
       return redirectToClient(server, c, request, { code })

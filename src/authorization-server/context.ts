@@ -1,3 +1,4 @@
+import type { AccessRule } from '../domain/access-rule.ts'
 import type { AccessTokenClaims, VerifyAccessToken } from '../domain/access-token.ts'
 import type { GrantLifetime } from '../domain/grant.ts'
 import type { KeyRing } from '../domain/key-ring.ts'
@@ -14,6 +15,8 @@ export type ProtectedResource = {
   name: string
   scopes: ScopeCatalogue
   upstream: string
+  /** Who may use it; everybody whom the upstream signs in, where there is none. */
+  allow?: AccessRule
 }
 
 export type Lifetimes = GrantLifetime & {

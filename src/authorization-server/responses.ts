@@ -46,6 +46,8 @@ export function renderJsonError(server: Surroundings, c: Context, thrown: unknow
 type FaultDetails = {
   reason: string
   clientName?: string
+  account?: string
+  service?: string
   cause?: unknown
   /** Where it is another one than is usual for the kind. */
   status?: number
@@ -61,7 +63,7 @@ export function renderFault(
   details: FaultDetails,
 ): Response {
   const correlationId = correlationIdOf(c)
-  const { reason, clientName, cause, retryAfterSeconds = 5 } = details
+  const { reason, clientName, account, service, cause, retryAfterSeconds = 5 } = details
   const level = kind === 'server-error' ? 'error' : 'warn'
   server.logger[level](
     { correlationId, path: c.req.path, kind, reason, ...(cause !== undefined && { err: cause }) },
@@ -72,6 +74,8 @@ export function renderFault(
     kind,
     correlationId,
     ...(clientName !== undefined && { clientName }),
+    ...(account !== undefined && { account }),
+    ...(service !== undefined && { service }),
   })
   const status = details.status ?? ERROR_TEXTS[kind].status
   if (status === 503 || status === 429) c.header('Retry-After', String(retryAfterSeconds))

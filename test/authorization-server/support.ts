@@ -6,6 +6,7 @@ import { createAccessTokens } from '../../src/authorization-server/access-token.
 import type { AuthorizationServer, Lifetimes } from '../../src/authorization-server/context.ts'
 import { createGrantEnding } from '../../src/authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from '../../src/authorization-server/routes.ts'
+import type { AccessRule } from '../../src/domain/access-rule.ts'
 import { createKeyRing, type KeyRing } from '../../src/domain/key-ring.ts'
 import { createScopeCatalogue } from '../../src/domain/scope-catalogue.ts'
 import { createAudit } from '../../src/observability/audit.ts'
@@ -39,6 +40,8 @@ export type GatewayOptions = {
   /** Paths of the backends. Default: one, `/crm/mcp`. */
   paths?: readonly string[]
   upstream?: Partial<UpstreamOptions>
+  /** Who may use the backends. */
+  allow?: AccessRule
   lifetimes?: Partial<Lifetimes>
   ring?: KeyRing
   /** Instead of a fresh in-memory one, or around it. */
@@ -94,6 +97,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       name: path.slice(1),
       scopes: CATALOGUE,
       upstream: upstream.name,
+      ...(options.allow && { allow: options.allow }),
     })),
     store,
     ring,

@@ -4,6 +4,7 @@ import { Malformed } from '../malformed.ts'
 import { distinct, itself, renamed, resolved } from '../shapes.ts'
 import { parseInstanceUrl } from '../urls.ts'
 import { required, scopes, tools } from './access.ts'
+import { allow } from './allow.ts'
 
 /** First segments of the paths that the gateway answers itself. */
 const OWN_SEGMENTS = new Set([
@@ -48,6 +49,7 @@ const backend = resolved(
     scopes,
     required,
     tools,
+    allow,
     timeouts: timeouts.prefault({}),
   }),
   value => ({ ...value, name: value.name ?? nameOf(value.path) }),
