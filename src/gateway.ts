@@ -9,6 +9,8 @@ import { createAuthorizationServerApp } from './authorization-server/routes.ts'
 import type { BackendConfig, GatewayConfig, RedisConfig } from './config/schema.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createScopeCatalogue } from './domain/scope-catalogue.ts'
+import { createClientSources } from './gateway-clients.ts'
+import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { createOpsApp, type Readiness } from './http/ops.ts'
 import { renderConnect } from './http/pages/connect.ts'
@@ -164,6 +166,7 @@ function createAuthorizationServer(
     })),
     store,
     ring,
+    clients: createClientSources(config, createGuardedFetch(), logger, now),
     accessTokens: createAccessTokens(ring, publicUrl, now),
     upstream: upstreamOf,
     tokens: createUpstreamTokenSource({

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { PendingConsent } from '../domain/authorization-request.ts'
+import type { AuthorizationRequest, PendingConsent } from '../domain/authorization-request.ts'
 import type { Client } from '../domain/client.ts'
 import { OAuthError } from '../domain/oauth-error.ts'
 import { isRegisteredRedirectUri } from '../domain/redirect-uri.ts'
@@ -10,6 +10,7 @@ import { resolveClient } from './clients.ts'
 import type { AuthorizationServer, ProtectedResource } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf } from './correlation.ts'
+import { createLoginStart } from './login-start.ts'
 import { checkNotRepeated, type Parameters, readFormText, sortParameters } from './parameters.ts'
 import { redirectToClient, renderFault, renderPageResponse } from './responses.ts'
 
@@ -20,6 +21,7 @@ import { redirectToClient, renderFault, renderPageResponse } from './responses.t
  */
 export function createAuthorizeEndpoint(server: AuthorizationServer) {
   const binding = createBrowserBinding(server.issuer, 'consent')
+  const sendToUpstream = createLoginStart(server)
 
   return async function authorize(c: Context): Promise<Response> {
     const sorted = sortParameters(await readParameters(c))
@@ -38,14 +40,14 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
     const state = parameters.get('state')
     try {
       checkNotRepeated(sorted)
-      return await askUser(c, client, redirectUri, parameters)
+      return await proceed(c, client, redirectUri, parameters)
     } catch (thrown) {
       if (!(thrown instanceof OAuthError)) throw thrown
       return redirectToClient(server, c, { redirectUri, state }, thrown)
     }
   }
 
-  async function askUser(
+  async function proceed(
     c: Context,
     client: Client,
     redirectUri: string,
@@ -57,6 +59,17 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
       parameters,
       server.resources,
     )
+    if (!isTrusted(client, request)) return askUser(c, client, request, resource)
+    const { upstream } = resource
+    return sendToUpstream(c, { request, upstream, flowId: correlationIdOf(c) })
+  }
+
+  async function askUser(
+    c: Context,
+    client: Client,
+    request: AuthorizationRequest,
+    resource: ProtectedResource,
+  ): Promise<Response> {
     const handle = createSecret()
     const { loginSeconds } = server.lifetimes
     const pending: PendingConsent = {
@@ -70,7 +83,7 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
     const page = renderConsent({
       publicUrl: server.issuer,
       client,
-      redirectUri,
+      redirectUri: request.redirectUri,
       backendName: resource.name,
       resource: resource.resource,
       scopes: request.scope.map(name => describeScope(name, resource)),
@@ -83,6 +96,11 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
 function describeScope(name: string, { scopes }: ProtectedResource) {
   const description = scopes.describe(name)
   return { name, ...(description !== undefined && { description }) }
+}
+
+/** Its user is not asked, unless the client wants that. */
+function isTrusted({ trusted = false }: Client, { prompt = '' }: AuthorizationRequest): boolean {
+  return trusted && !prompt.split(' ').includes('consent')
 }
 
 function readParameters(c: Context): Promise<string> | string {

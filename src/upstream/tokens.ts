@@ -171,7 +171,7 @@ async function renewRejected(
     if (!grant || grant.dead) return notUsable(grant)
     const { accessToken, issuedAt } = grant.upstreamTokens
     const force = accessToken === rejected
-    if (force && now() - issuedAt < TOO_YOUNG_TO_BLAME_SECONDS) return { outcome: 'rejected' }
+    if (force && isTooYoungToBlame(now() - issuedAt)) return { outcome: 'rejected' }
     if (!force && judgeFreshness(grant.upstreamTokens, now(), 0) !== 'stale') {
       return usable(grant, 'store')
     }
@@ -179,6 +179,11 @@ async function renewRejected(
   } catch (failure) {
     return describeOutage(failure, logger.child({ grantId, correlationId }))
   }
+}
+
+/** A token from the future says nothing about its age: the clock of whoever got it was off. */
+function isTooYoungToBlame(ageSeconds: number): boolean {
+  return ageSeconds >= 0 && ageSeconds < TOO_YOUNG_TO_BLAME_SECONDS
 }
 
 /** One line for each token that is not simply at hand; for following one call, so at debug. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ASSERTION_ALGORITHMS } from '../../src/authorization-server/assertion-algorithms.ts'
 import { createGateway, ISSUER } from './support.ts'
 
 const PATH = '/.well-known/oauth-authorization-server'
@@ -21,7 +22,7 @@ describe('authorization server metadata (RFC 8414 section 2)', () => {
     const response = await createGateway({ paths: ['/crm/mcp', '/wiki/mcp'] }).request(PATH)
     expect(response.status).toBe(200)
     expect(response.headers.get('content-type')).toMatch(/^application\/json\b/)
-    const methods = ['none', 'client_secret_basic', 'client_secret_post']
+    const methods = ['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']
     expect(await response.json()).toEqual({
       issuer: ISSUER,
       authorization_endpoint: `${ISSUER}/authorize`,
@@ -32,9 +33,12 @@ describe('authorization server metadata (RFC 8414 section 2)', () => {
       response_modes_supported: ['query'],
       grant_types_supported: ['authorization_code', 'refresh_token'],
       token_endpoint_auth_methods_supported: methods,
+      token_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
       revocation_endpoint_auth_methods_supported: methods,
+      revocation_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
       code_challenge_methods_supported: ['S256'],
       authorization_response_iss_parameter_supported: true,
+      client_id_metadata_document_supported: true,
       scopes_supported: ['crm.read', 'crm.write'],
     })
   })

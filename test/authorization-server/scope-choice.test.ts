@@ -5,6 +5,7 @@ import { describeAuthorizationServer } from '../../src/authorization-server/meta
 import type { Client } from '../../src/domain/client.ts'
 import { OAuthError } from '../../src/domain/oauth-error.ts'
 import { createScopeCatalogue } from '../../src/domain/scope-catalogue.ts'
+import { createGateway } from './support.ts'
 
 const CATALOGUE = createScopeCatalogue(
   [
@@ -65,7 +66,7 @@ describe('RFC 6749 section 3.3: the scope of a grant', () => {
 describe('RFC 8414 section 2: scopes_supported', () => {
   it('is everything that may be asked for, not only the defaults', () => {
     const metadata = describeAuthorizationServer({
-      issuer: 'https://mcp.example.com',
+      ...createGateway().server,
       resources: [RESOURCE],
     })
     expect(metadata.scopes_supported).toEqual(['crm.read', 'crm.write', 'crm.export'])

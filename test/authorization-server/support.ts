@@ -3,14 +3,17 @@ import { Writable } from 'node:stream'
 import type { Hono } from 'hono'
 import { onTestFinished } from 'vitest'
 import { createAccessTokens } from '../../src/authorization-server/access-token.ts'
+import type { ClientSources } from '../../src/authorization-server/client-sources.ts'
 import type { AuthorizationServer, Lifetimes } from '../../src/authorization-server/context.ts'
 import { createGrantEnding } from '../../src/authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from '../../src/authorization-server/routes.ts'
 import type { AccessRule } from '../../src/domain/access-rule.ts'
 import { createKeyRing, type KeyRing } from '../../src/domain/key-ring.ts'
 import { createScopeCatalogue } from '../../src/domain/scope-catalogue.ts'
+import { createClientSources } from '../../src/gateway-clients.ts'
+import { createGuardedFetch } from '../../src/http/guarded-fetch.ts'
 import { createAudit } from '../../src/observability/audit.ts'
-import { createLogger } from '../../src/observability/log.ts'
+import { createLogger, type Logger } from '../../src/observability/log.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/port.ts'
 import { createRedisConnection } from '../../src/store/redis/connection.ts'
@@ -18,6 +21,7 @@ import { createRedisStore } from '../../src/store/redis/store.ts'
 import type { UpstreamOptions } from '../../src/upstream/options.ts'
 import { createUpstream } from '../../src/upstream/provider.ts'
 import { createUpstreamTokenSource } from '../../src/upstream/tokens.ts'
+import { MINIMAL, readTree } from '../config/support.ts'
 import { findFreePort } from '../support/free-port.ts'
 import { type OidcProvider, startOidcProvider } from '../support/oidc-provider.ts'
 
@@ -44,6 +48,8 @@ export type GatewayOptions = {
   allow?: AccessRule
   lifetimes?: Partial<Lifetimes>
   ring?: KeyRing
+  /** How clients become known. Default: as without any configuration, with no document within reach. */
+  clients?: (logger: Logger, now: () => number) => ClientSources
   /** Instead of a fresh in-memory one, or around it. */
   store?: (memory: Store) => Store
 }
@@ -63,6 +69,8 @@ export type Gateway = {
 }
 
 export type Form = Record<string, string | undefined> | string
+
+const GRANT_LIFETIME = { idleSeconds: 30 * 86_400, absoluteSeconds: 90 * 86_400 }
 
 const NO_IDP: IdpAccount = {
   issuer: 'http://127.0.0.1:9',
@@ -101,6 +109,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     })),
     store,
     ring,
+    clients: (options.clients ?? createDefaultClients)(logger, now),
     accessTokens: createAccessTokens(ring, issuer, now),
     upstream: upstreamOf,
     tokens: createUpstreamTokenSource({
@@ -110,11 +119,10 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       logger,
       now,
       refreshTimeoutMs: 3000,
-      lifetime: { idleSeconds: 30 * 86_400, absoluteSeconds: 90 * 86_400 },
+      lifetime: GRANT_LIFETIME,
     }),
     lifetimes: {
-      idleSeconds: 30 * 86_400,
-      absoluteSeconds: 90 * 86_400,
+      ...GRANT_LIFETIME,
       accessTokenSeconds: 900,
       authorizationCodeSeconds: 60,
       loginSeconds: 600,
@@ -147,6 +155,11 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
         body: typeof form === 'string' ? form : encodeForm(form),
       }),
   }
+}
+
+function createDefaultClients(logger: Logger, now: () => number): ClientSources {
+  const network = { resolve: async () => [], isAllowed: () => false }
+  return createClientSources(readTree(MINIMAL), createGuardedFetch({ network }), logger, now)
 }
 
 /** What the gateway is at an IdP: the options of `provider: oidc` and their defaults. */

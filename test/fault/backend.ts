@@ -1,14 +1,15 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { decodeJwt } from 'jose'
 import { listen } from '../../src/dev/listen.ts'
 
 /** A call as it reached the backend. */
 export type SeenCall = { token: string; search: string; status: number; at: number }
 
-/** A backend that is told which tokens are good, and is as quick as can be. */
+/** A backend that takes every token that has not expired, unless it is told otherwise, and is as quick as can be. */
 export type PlainBackend = {
   url: string
   calls: SeenCall[]
-  /** From now on a token that does not pass is answered with 401. */
+  /** From now on a token that does not pass is answered with 401. Expired ones always are. */
   accept(isGood: (token: string) => boolean): void
   close(): Promise<void>
 }
@@ -22,7 +23,7 @@ export async function startPlainBackend(): Promise<PlainBackend> {
 
   const serve = (req: IncomingMessage, res: ServerResponse): void => {
     const token = /^Bearer (\S+)$/.exec(req.headers.authorization ?? '')?.[1] ?? ''
-    const status = isGood(token) ? 200 : 401
+    const status = isUnexpired(token) && isGood(token) ? 200 : 401
     calls.push({ token, search: req.url?.split('?')[1] ?? '', status, at: Date.now() / 1000 })
     req.resume()
     req.on('end', () => {
@@ -38,5 +39,13 @@ export async function startPlainBackend(): Promise<PlainBackend> {
       isGood = check
     },
     close,
+  }
+}
+
+function isUnexpired(token: string): boolean {
+  try {
+    return (decodeJwt(token).exp ?? 0) > Date.now() / 1000
+  } catch {
+    return false
   }
 }

@@ -187,6 +187,6 @@ export async function reach(epochSeconds: number): Promise<void> {
   const leftMs = epochSeconds * 1000 - Date.now()
   await waitFor(() => Date.now() >= epochSeconds * 1000, {
     what: `the time ${epochSeconds}`,
-    timeoutMs: leftMs + 2000,
+    timeoutMs: Math.max(leftMs, 0) + 2000,
   })
 }

@@ -146,6 +146,19 @@ describe('a refused token', () => {
     expect([again.outcome, house.refreshes()]).toEqual(['rejected', 1])
   })
 
+  it('is blamed where it seems to come from the future: the clock of whoever got it was off', async () => {
+    const house = await createHouse()
+    const source = house.createSource()
+    house.clock.advance(60)
+    const { grantId, upstreamTokens } = await house.openGrant('fresh')
+    const { accessToken } = usable(
+      await source.resolveAfterRejection(grantId, upstreamTokens.accessToken, FLOW),
+    )
+    house.clock.advance(-60)
+    usable(await source.resolveAfterRejection(grantId, accessToken, FLOW))
+    expect(house.refreshes()).toBe(2)
+  })
+
   it('of a dead grant needs a new login', async () => {
     const house = await createHouse()
     const source = house.createSource()
