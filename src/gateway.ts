@@ -7,6 +7,7 @@ import type { AuthorizationServer } from './authorization-server/context.ts'
 import { createGrantEnding } from './authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from './authorization-server/routes.ts'
 import type { BackendConfig, GatewayConfig, RedisConfig } from './config/schema.ts'
+import { deriveAssertionKeys } from './domain/assertion-key.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createScopeCatalogue } from './domain/scope-catalogue.ts'
 import { createClientSources } from './gateway-clients.ts'
@@ -23,6 +24,8 @@ import { createMemoryStore } from './store/memory.ts'
 import type { Store } from './store/port.ts'
 import { createRedisConnection, type RedisConnectionOptions } from './store/redis/connection.ts'
 import { createRedisStore } from './store/redis/store.ts'
+import { createAssertionIssuer } from './upstream/assertions.ts'
+import type { InjectionOf } from './upstream/injection.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
 import { createUpstream } from './upstream/provider.ts'
 import { createUpstreamTokenSource } from './upstream/tokens.ts'
@@ -155,6 +158,9 @@ function createAuthorizationServer(
   const upstream = createUpstream(upstreamOptions, now)
   const upstreamOf = (name: string) => (name === upstream.name ? upstream : undefined)
   const { lifetimes, publicUrl } = config
+  const assertionKeys = deriveAssertionKeys(ring)
+  const [signingKey] = assertionKeys
+  const asserts = config.backends.some(({ credential }) => credential.kind === 'assertion')
   return {
     issuer: publicUrl,
     resources: config.backends.map(({ name, path, scopes, required, allow }) => ({
@@ -168,11 +174,14 @@ function createAuthorizationServer(
     ring,
     clients: createClientSources(config, createGuardedFetch(), logger, now),
     accessTokens: createAccessTokens(ring, publicUrl, now),
+    ...(asserts && { assertionKeys: assertionKeys.map(({ publicJwk }) => publicJwk) }),
     upstream: upstreamOf,
     tokens: createUpstreamTokenSource({
       grants: store.grants,
       invalidations: store.invalidations,
       upstream: upstreamOf,
+      injectionOf: createInjectionOf(config),
+      assertions: createAssertionIssuer(signingKey, publicUrl, now),
       logger,
       now,
       refreshTimeoutMs: upstreamOptions.timeoutMs,
@@ -192,6 +201,16 @@ function createAuthorizationServer(
     audit: createAudit(logger),
     now,
   }
+}
+
+function createInjectionOf({ publicUrl, backends }: GatewayConfig): InjectionOf {
+  const injections = new Map(
+    backends.map(({ path, credential }) => [
+      publicUrl + path,
+      { upstream: UPSTREAM_NAME, credential },
+    ]),
+  )
+  return resource => injections.get(resource)
 }
 
 /** Everything but the hot path. The listener leaves `Expect: 100-continue` to its handlers, and Hono knows nothing of it. */

@@ -63,6 +63,10 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
 
   const replay = async (call: Call): Promise<void> => {
     const { claims, accessToken, arrival } = call
+    if (accessToken === undefined) {
+      const reason = 'the backend wants a token, and is configured to get none'
+      return refusals.fail(call, 'backendBroken', { reason })
+    }
     const fresh = await tokens.resolveAfterRejection(
       claims.grantId,
       accessToken,

@@ -8,6 +8,7 @@ import type { AuthorizationServer, Lifetimes } from '../../src/authorization-ser
 import { createGrantEnding } from '../../src/authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from '../../src/authorization-server/routes.ts'
 import type { AccessRule } from '../../src/domain/access-rule.ts'
+import { deriveAssertionKeys } from '../../src/domain/assertion-key.ts'
 import { createKeyRing, type KeyRing } from '../../src/domain/key-ring.ts'
 import { createScopeCatalogue } from '../../src/domain/scope-catalogue.ts'
 import { createClientSources } from '../../src/gateway-clients.ts'
@@ -18,6 +19,7 @@ import { createMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/port.ts'
 import { createRedisConnection } from '../../src/store/redis/connection.ts'
 import { createRedisStore } from '../../src/store/redis/store.ts'
+import { createAssertionIssuer } from '../../src/upstream/assertions.ts'
 import type { UpstreamOptions } from '../../src/upstream/options.ts'
 import { createUpstream } from '../../src/upstream/provider.ts'
 import { createUpstreamTokenSource } from '../../src/upstream/tokens.ts'
@@ -93,6 +95,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   })
   const logger = createLogger('debug', sink)
   const ring = options.ring ?? createKeyRing([randomBytes(32)])
+  const [signingKey] = deriveAssertionKeys(ring)
   const upstream = createUpstream(
     { ...upstreamOptions(options.idp ?? NO_IDP, issuer), ...options.upstream },
     now,
@@ -116,6 +119,8 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       grants: store.grants,
       invalidations: store.invalidations,
       upstream: upstreamOf,
+      injectionOf: () => ({ upstream: upstream.name, credential: { kind: 'upstream' } }),
+      assertions: createAssertionIssuer(signingKey, issuer, now),
       logger,
       now,
       refreshTimeoutMs: 3000,
