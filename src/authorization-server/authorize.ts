@@ -93,14 +93,14 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
   }
 }
 
-function describeScope(name: string, { scopes }: ProtectedResource) {
-  const description = scopes.describe(name)
-  return { name, ...(description !== undefined && { description }) }
-}
-
 /** Its user is not asked, unless the client wants that. */
 function isTrusted({ trusted = false }: Client, { prompt = '' }: AuthorizationRequest): boolean {
   return trusted && !prompt.split(' ').includes('consent')
+}
+
+function describeScope(name: string, { scopes }: ProtectedResource) {
+  const description = scopes.describe(name)
+  return { name, ...(description !== undefined && { description }) }
 }
 
 function readParameters(c: Context): Promise<string> | string {

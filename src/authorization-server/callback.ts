@@ -6,9 +6,13 @@ import type { AuthorizationServer } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf, setCorrelationId } from './correlation.ts'
 import { findDenial, renderDenial } from './denial.ts'
+import type { GrantEnding } from './grant-ending.ts'
+import { createLoginStart } from './login-start.ts'
 import { openGrant } from './open-grant.ts'
 import { parseParameters } from './parameters.ts'
 import { asOAuthError, redirectToClient, renderFault } from './responses.ts'
+import { createStepUp } from './step-up.ts'
+import { renderAuthorizationUrl } from './try-again.ts'
 
 type Completed = LoginResult & { outcome: 'completed' }
 
@@ -16,8 +20,10 @@ type Completed = LoginResult & { outcome: 'completed' }
  * Where the upstream sends the browser back to: takes the flow (once), checks that it is the browser that approved it, redeems the upstream's code, opens the grant, and
  * sends the client its own code.
  */
-export function createCallbackEndpoint(server: AuthorizationServer) {
+export function createCallbackEndpoint(server: AuthorizationServer, ending: GrantEnding) {
   const binding = createBrowserBinding(server.issuer, 'login')
+  const startLogin = createLoginStart(server)
+  const stepUp = createStepUp(server, ending)
 
   return async function callback(c: Context): Promise<Response> {
     const answer = parseParameters(new URL(c.req.url).search)
@@ -38,16 +44,23 @@ export function createCallbackEndpoint(server: AuthorizationServer) {
       })
     }
     const result = await completeLogin(pending, upstreamState, new URLSearchParams([...answer]))
-    if (result.outcome !== 'completed') return refuse(c, pending, result)
-    const denial = findDenial(server, request.resource, result.identity)
-    if (denial) return renderDenial(server, c, pending, result.identity, denial)
     try {
-      const code = await openGrant(server, pending, result)
-      return redirectToClient(server, c, request, { code })
+      return await goOn(c, pending, result)
     } catch (thrown) {
       // The flow is spent, so trying this page again would not help; the client can begin anew.
       return redirectToClient(server, c, request, asOAuthError(thrown, pending.flowId))
     }
+  }
+
+  async function goOn(c: Context, pending: PendingLogin, result: LoginResult): Promise<Response> {
+    const { flowId, upstream, request } = pending
+    const claims = await stepUp.findClaims(pending, result)
+    if (claims !== undefined) return startLogin(c, { flowId, upstream, request, claims })
+    if (result.outcome !== 'completed') return refuse(c, pending, result)
+    const denial = findDenial(server, request.resource, result.identity)
+    if (denial) return renderDenial(server, c, pending, result.identity, denial)
+    await stepUp.settle(pending, result.identity)
+    return redirectToClient(server, c, request, { code: await openGrant(server, pending, result) })
   }
 
   function completeLogin(
@@ -77,7 +90,11 @@ export function createCallbackEndpoint(server: AuthorizationServer) {
       clientName,
       resource,
     })
-    return redirectToClient(server, c, pending.request, error)
+    const problem = result.outcome === 'refused' ? result.problem : result.failure.problem
+    if (!problem) return redirectToClient(server, c, pending.request, error)
+    // The client could only say that it failed; the person in front of the browser can do something about it.
+    const retryUrl = renderAuthorizationUrl(server.issuer, pending.request, problem)
+    return renderFault(server, c, problem, { reason: error.reason, clientName, retryUrl })
   }
 }
 
@@ -93,8 +110,8 @@ function describeRefusal(result: Exclude<LoginResult, Completed>): OAuthError {
     }
     return new OAuthError('access_denied', 'the sign-in service refused', { reason })
   }
-  const { kind, error, status } = result.failure
-  const reason = `upstream: ${kind} ${error} ${status ?? ''}`.trim()
+  const { kind, error, status = '', description = '' } = result.failure
+  const reason = `upstream: ${kind} ${error} ${status} ${description}`.trim()
   return kind === 'transient' || kind === 'ambiguous'
     ? new OAuthError('temporarily_unavailable', 'the sign-in service does not answer', {
         reason,

@@ -4,6 +4,7 @@ import { renderScope } from '../domain/scope.ts'
 import type { UpstreamClient } from './client.ts'
 import { type ExchangeCredential, purposeOf } from './credential.ts'
 import { classifyFailure, type UpstreamFailure } from './failure.ts'
+import type { UpstreamOptions } from './options.ts'
 import { waitBefore, within } from './refresh.ts'
 import { readTokens } from './token-response.ts'
 
@@ -19,13 +20,14 @@ const TRIES = 3
  */
 export async function exchangeUpstreamToken(
   client: UpstreamClient,
+  options: UpstreamOptions,
   grant: Grant,
   credential: ExchangeCredential,
   now: () => number,
   signal: AbortSignal,
 ): Promise<ExchangeResult> {
   for (let tried = 1; ; tried += 1) {
-    const answer = await exchangeOnce(client, grant, credential, now, signal)
+    const answer = await exchangeOnce(client, options, grant, credential, now, signal)
     if (answer.outcome === 'exchanged') return answer
     const { failure } = answer
     const byChance = failure.kind === 'transient' || failure.kind === 'ambiguous'
@@ -36,6 +38,7 @@ export async function exchangeUpstreamToken(
 
 async function exchangeOnce(
   client: UpstreamClient,
+  { failures, unstatedLifeSeconds }: UpstreamOptions,
   grant: Grant,
   credential: ExchangeCredential,
   now: () => number,
@@ -47,11 +50,16 @@ async function exchangeOnce(
     const { result } = await client.refreshing(signal, () =>
       genericGrantRequest(configuration, grantType, params),
     )
-    const { accessToken, issuedAt, expiresAt } = readTokens(result, now())
+    const { accessToken, issuedAt, expiresAt } = readTokens(
+      result,
+      now(),
+      undefined,
+      unstatedLifeSeconds,
+    )
     const purpose = purposeOf(credential) ?? ''
     return { outcome: 'exchanged', derived: { accessToken, issuedAt, expiresAt, purpose } }
   } catch (thrown) {
-    return { outcome: 'failed', failure: await classifyFailure(thrown) }
+    return { outcome: 'failed', failure: await classifyFailure(thrown, failures) }
   }
 }
 

@@ -40,9 +40,16 @@ export type Upstream = {
   revoke(tokens: UpstreamTokens): Promise<boolean>
 }
 
-/** @param now epoch seconds */
-export function createUpstream(options: UpstreamOptions, now: () => number): Upstream {
-  const client = createUpstreamClient(options)
+/**
+ * @param now epoch seconds
+ * @param send takes every request to the upstream
+ */
+export function createUpstream(
+  options: UpstreamOptions,
+  now: () => number,
+  send: typeof fetch = fetch,
+): Upstream {
+  const client = createUpstreamClient(options, send)
   return {
     name: options.name,
     beginLogin: hints => beginLogin(client, options, hints),
@@ -50,7 +57,7 @@ export function createUpstream(options: UpstreamOptions, now: () => number): Ups
     refresh: (grant, signal, wanted) =>
       refreshUpstreamTokens(client, options, grant, now, signal, wanted),
     exchange: (grant, credential, signal) =>
-      exchangeUpstreamToken(client, grant, credential, now, signal),
+      exchangeUpstreamToken(client, options, grant, credential, now, signal),
     revoke: async ({ refreshToken }) => {
       const configuration = await client.configuration()
       if (refreshToken === undefined || !configuration.serverMetadata().revocation_endpoint)
@@ -61,4 +68,5 @@ export function createUpstream(options: UpstreamOptions, now: () => number): Ups
   }
 }
 
+export type { SignInProblem } from './failure-rules.ts'
 export type { LoginResult, LoginStart }

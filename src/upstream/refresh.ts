@@ -37,7 +37,7 @@ export async function refreshUpstreamTokens(
   for (let tried = 1; ; tried += 1) {
     const redeemed = await redeemOnce(client, options, grant, refreshToken, signal, wanted)
     if ('response' in redeemed) {
-      return readRefreshed(grant, redeemed.response, redeemed.idToken, now(), wanted)
+      return readRefreshed(options, grant, redeemed.response, redeemed.idToken, now(), wanted)
     }
     const failure = redeemed
     const again = mayRepeat(failure, options) && tried < TRIES && !signal.aborted
@@ -55,7 +55,9 @@ async function redeemOnce(
   signal: AbortSignal,
   wanted: RefreshCredential | undefined,
 ): Promise<Redeemed | UpstreamFailure> {
-  const configuration = await within(signal, client.configuration()).catch(classifyFailure)
+  const configuration = await within(signal, client.configuration()).catch(thrown =>
+    classifyFailure(thrown, options.failures),
+  )
   // Whatever went wrong with discovery, nothing that can be spent was sent.
   if ('kind' in configuration) return { ...configuration, kind: 'transient' }
   const params = refreshParams(options, grant, wanted)
@@ -64,7 +66,7 @@ async function redeemOnce(
     const { result, idToken } = await client.refreshing(signal, redeem)
     return { response: result, idToken }
   } catch (thrown) {
-    return classifyFailure(thrown)
+    return classifyFailure(thrown, options.failures)
   }
 }
 
@@ -103,6 +105,7 @@ function refreshParams(
  * section 3.1.3.7, point 6); but it must be about the same user, or the tokens are somebody else's.
  */
 function readRefreshed(
+  options: UpstreamOptions,
   grant: Grant,
   response: TokenEndpointResponse,
   idToken: string | undefined,
@@ -110,9 +113,9 @@ function readRefreshed(
   wanted: RefreshCredential | undefined,
 ): RefreshResult {
   const purpose = wanted && purposeOf(wanted)
-  const read = readTokens(response, now, grant.upstreamTokens)
+  const read = readTokens(response, now, grant.upstreamTokens, options.unstatedLifeSeconds)
   const tokens = { ...read, ...(purpose !== undefined && { purpose }) }
-  const identity = idToken === undefined ? undefined : decodeIdentity(idToken)
+  const identity = idToken === undefined ? undefined : decodeIdentity(idToken, options)
   if (!identity) return { outcome: 'refreshed', tokens }
   if (identity.subject !== grant.identity.subject || identity.issuer !== grant.identity.issuer) {
     return { outcome: 'failed', failure: { kind: 'dead', error: 'subject_changed' } }
@@ -120,9 +123,12 @@ function readRefreshed(
   return { outcome: 'refreshed', tokens, identity }
 }
 
-function decodeIdentity(idToken: string): Identity | undefined {
+function decodeIdentity(
+  idToken: string,
+  { claims, keptClaims }: UpstreamOptions,
+): Identity | undefined {
   try {
-    return readIdentity(decodeJwt(idToken))
+    return readIdentity(decodeJwt(idToken), claims, keptClaims)
   } catch {
     return undefined
   }

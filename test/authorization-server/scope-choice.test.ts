@@ -1,11 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { checkAuthorizationRequest } from '../../src/authorization-server/authorization-checks.ts'
+import { createClientKeySource } from '../../src/authorization-server/client-keys.ts'
 import type { ProtectedResource } from '../../src/authorization-server/context.ts'
 import { describeAuthorizationServer } from '../../src/authorization-server/metadata.ts'
 import type { Client } from '../../src/domain/client.ts'
 import { OAuthError } from '../../src/domain/oauth-error.ts'
 import { createScopeCatalogue } from '../../src/domain/scope-catalogue.ts'
-import { createGateway } from './support.ts'
+import { createLogger } from '../../src/observability/log.ts'
+
+const logger = createLogger('silent')
 
 const CATALOGUE = createScopeCatalogue(
   [
@@ -65,9 +68,15 @@ describe('RFC 6749 section 3.3: the scope of a grant', () => {
 
 describe('RFC 8414 section 2: scopes_supported', () => {
   it('is everything that may be asked for, not only the defaults', () => {
+    const keys = createClientKeySource(
+      async () => ({ outcome: 'refused', reason: 'test' }),
+      logger,
+      () => 0,
+    )
     const metadata = describeAuthorizationServer({
-      ...createGateway().server,
+      issuer: 'https://mcp.example.com',
       resources: [RESOURCE],
+      clients: { registration: undefined, preregistered: new Map(), documents: undefined, keys },
     })
     expect(metadata.scopes_supported).toEqual(['crm.read', 'crm.write', 'crm.export'])
   })
