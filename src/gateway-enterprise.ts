@@ -1,4 +1,4 @@
-import type { AssertionIssuer } from './authorization-server/assertion-issuer.ts'
+import type { EnterpriseIssuer } from './authorization-server/enterprise-issuer.ts'
 import { createIssuerKeySource } from './authorization-server/issuer-keys.ts'
 import type { GatewayConfig } from './config/schema.ts'
 import { isLoopbackHost } from './config/urls.ts'
@@ -6,12 +6,12 @@ import { createTrustedFetch } from './http/trusted-fetch.ts'
 import type { Logger } from './observability/log.ts'
 
 /** The identity providers whose assertions count, as configured. A part of the composition in `gateway.ts`. */
-export function createAssertionIssuers(
+export function createEnterpriseIssuers(
   { enterprise }: Pick<GatewayConfig, 'enterprise'>,
   send: typeof fetch,
   logger: Logger,
   now: () => number,
-): ReadonlyMap<string, AssertionIssuer> {
+): ReadonlyMap<string, EnterpriseIssuer> {
   const isPermitted = ({ protocol, hostname }: URL): boolean =>
     protocol === 'https:' || (protocol === 'http:' && isLoopbackHost(hostname))
   const keysOf = createIssuerKeySource(createTrustedFetch(send, isPermitted), logger, now)

@@ -7,10 +7,11 @@ import type { AuthorizationServer } from './authorization-server/context.ts'
 import { createGrantEnding } from './authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from './authorization-server/routes.ts'
 import type { BackendConfig, GatewayConfig, RedisConfig } from './config/schema.ts'
+import { deriveAssertionKeys } from './domain/assertion-key.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createScopeCatalogue } from './domain/scope-catalogue.ts'
 import { createClientSources } from './gateway-clients.ts'
-import { createAssertionIssuers } from './gateway-enterprise.ts'
+import { createEnterpriseIssuers } from './gateway-enterprise.ts'
 import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { createOpsApp, type Readiness } from './http/ops.ts'
@@ -24,6 +25,9 @@ import { createMemoryStore } from './store/memory.ts'
 import type { Store } from './store/port.ts'
 import { createRedisConnection, type RedisConnectionOptions } from './store/redis/connection.ts'
 import { createRedisStore } from './store/redis/store.ts'
+import { createAssertionIssuer } from './upstream/assertions.ts'
+import { isLocal } from './upstream/credential.ts'
+import type { InjectionOf } from './upstream/injection.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
 import { createUpstream } from './upstream/provider.ts'
 import { callbackUrlOf, resolveUpstreamOptions } from './upstream/resolve.ts'
@@ -118,6 +122,7 @@ function describeBackend(publicUrl: string, backend: BackendConfig): BackendOpti
     resource: publicUrl + path,
     scopes: catalogue.defaults,
     policy: createPolicy(catalogue, demands),
+    allow: backend.allow,
     connectTimeoutMs: timeouts.connectMs,
     headersTimeoutMs: timeouts.headersMs,
   }
@@ -168,25 +173,32 @@ function createAuthorizationServer(
   const upstream = createUpstream(upstreamOptions, now, send)
   const upstreamOf = (name: string) => (name === upstream.name ? upstream : undefined)
   const { lifetimes, publicUrl } = config
+  const assertionKeys = deriveAssertionKeys(ring)
+  const [signingKey] = assertionKeys
+  const asserts = config.backends.some(({ credential }) => credential.kind === 'assertion')
   return {
     issuer: publicUrl,
-    resources: config.backends.map(({ name, path, scopes, required }) => ({
+    resources: config.backends.map(({ name, path, scopes, required, allow, credential }) => ({
       name,
       scopes: createScopeCatalogue(scopes, required),
       resource: publicUrl + path,
       upstream: UPSTREAM_NAME,
-      needsLogin: true,
+      needsLogin: !isLocal(credential),
+      ...(allow && { allow }),
     })),
     store,
     ring,
     clients: createClientSources(config, createGuardedFetch(), logger, now),
-    assertionIssuers: createAssertionIssuers(config, send, logger, now),
+    enterpriseIssuers: createEnterpriseIssuers(config, send, logger, now),
     accessTokens: createAccessTokens(ring, publicUrl, now),
+    ...(asserts && { assertionKeys: assertionKeys.map(({ publicJwk }) => publicJwk) }),
     upstream: upstreamOf,
     tokens: createUpstreamTokenSource({
       grants: store.grants,
       invalidations: store.invalidations,
       upstream: upstreamOf,
+      injectionOf: createInjectionOf(config),
+      assertions: createAssertionIssuer(signingKey, publicUrl, now),
       logger,
       now,
       refreshTimeoutMs: upstreamOptions.timeoutMs,
@@ -206,6 +218,16 @@ function createAuthorizationServer(
     audit: createAudit(logger),
     now,
   }
+}
+
+function createInjectionOf({ publicUrl, backends }: GatewayConfig): InjectionOf {
+  const injections = new Map(
+    backends.map(({ path, credential }) => [
+      publicUrl + path,
+      { upstream: UPSTREAM_NAME, credential },
+    ]),
+  )
+  return resource => injections.get(resource)
 }
 
 /** Everything but the hot path. The listener leaves `Expect: 100-continue` to its handlers, and Hono knows nothing of it. */

@@ -4,7 +4,7 @@ import { findResource } from '../domain/resource.ts'
 import { parseScope, type Scope } from '../domain/scope.ts'
 import { chooseResource } from './authorization-checks.ts'
 import type { AuthorizationServer, ProtectedResource } from './context.ts'
-import { checkNeedsNoLogin, issueWithoutLogin } from './grant-without-login.ts'
+import { checkMayUse, issueWithoutLogin } from './grant-without-login.ts'
 import { type IdentityAssertion, verifyIdentityAssertion } from './identity-assertion.ts'
 import type { IssuedTokens } from './issue-tokens.ts'
 import { type Parameters, requireParameter } from './parameters.ts'
@@ -31,7 +31,7 @@ export function createAssertionGrant(server: AuthorizationServer) {
       throw new OAuthError('unauthorized_client', 'assertions are for clients that authenticate')
     const assertion = await verifyIdentityAssertion(server, client.clientId, text)
     const resource = chooseAssertedResource(assertion, parameters.get('resource'), server.resources)
-    checkNeedsNoLogin(resource)
+    checkMayUse(resource, assertion.identity)
     const most = readMost(assertion, resource)
     const scope = chooseScopeWithin(parameters.get('scope'), most, resource.scopes)
     await spend(assertion)

@@ -1,8 +1,9 @@
 import type { Client } from '../domain/client.ts'
+import type { Identity } from '../domain/grant.ts'
 import { OAuthError } from '../domain/oauth-error.ts'
 import { chooseResource } from './authorization-checks.ts'
 import type { AuthorizationServer } from './context.ts'
-import { checkNeedsNoLogin, issueWithoutLogin } from './grant-without-login.ts'
+import { checkMayUse, issueWithoutLogin } from './grant-without-login.ts'
 import type { IssuedTokens } from './issue-tokens.ts'
 import type { Parameters } from './parameters.ts'
 import { chooseScopeWithin } from './scope-within.ts'
@@ -28,11 +29,16 @@ export function createClientCredentialsGrant(server: AuthorizationServer) {
     if (!client.mayActAlone || client.authMethod === 'none')
       throw new OAuthError('unauthorized_client', 'this client acts for people only')
     const resource = chooseResource(parameters.get('resource'), server.resources)
-    checkNeedsNoLogin(resource)
+    const identity = describeMachine(server.issuer, client)
+    checkMayUse(resource, identity)
     const most = client.defaultScope ?? resource.scopes.defaults
     const scope = chooseScopeWithin(parameters.get('scope'), most, resource.scopes)
-    const identity = { issuer: server.issuer, subject: client.clientId }
     const entitlement = { client, identity, resource, scope }
     return issueWithoutLogin(server, entitlement, CLIENT_CREDENTIALS, correlationId)
   }
+}
+
+/** A machine has no groups; a rule about the claim `client_id` can let it in by name. */
+function describeMachine(issuer: string, { clientId }: Client): Identity {
+  return { issuer, subject: clientId, claims: { client_id: clientId } }
 }

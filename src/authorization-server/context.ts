@@ -1,4 +1,6 @@
+import type { AccessRule } from '../domain/access-rule.ts'
 import type { AccessTokenClaims, VerifyAccessToken } from '../domain/access-token.ts'
+import type { PublicJwk } from '../domain/assertion-key.ts'
 import type { GrantLifetime } from '../domain/grant.ts'
 import type { KeyRing } from '../domain/key-ring.ts'
 import type { ScopeCatalogue } from '../domain/scope-catalogue.ts'
@@ -7,8 +9,8 @@ import type { Logger } from '../observability/log.ts'
 import type { Store } from '../store/port.ts'
 import type { Upstream } from '../upstream/provider.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
-import type { AssertionIssuer } from './assertion-issuer.ts'
 import type { ClientSources } from './client-sources.ts'
+import type { EnterpriseIssuer } from './enterprise-issuer.ts'
 
 /** One MCP endpoint as the authorization server sees it. */
 export type ProtectedResource = {
@@ -18,6 +20,8 @@ export type ProtectedResource = {
   upstream: string
   /** Whether its backend gets something that only the upstream can give, so that somebody must have signed in there. */
   needsLogin: boolean
+  /** Who may use it; everybody whom the upstream signs in, where there is none. */
+  allow?: AccessRule
 }
 
 export type Lifetimes = GrantLifetime & {
@@ -40,10 +44,12 @@ export type AuthorizationServer = {
   ring: KeyRing
   clients: ClientSources
   /** Identity providers whose word is enough, by issuer. */
-  assertionIssuers: ReadonlyMap<string, AssertionIssuer>
+  enterpriseIssuers: ReadonlyMap<string, EnterpriseIssuer>
   accessTokens: AccessTokens
   upstream: (name: string) => Upstream | undefined
   tokens: UpstreamTokenSource
+  /** Public keys of the assertions that backends get; nothing where none gets any. */
+  assertionKeys?: readonly PublicJwk[]
   lifetimes: Lifetimes
   logger: Logger
   audit: Audit

@@ -1,3 +1,4 @@
+import { judgeIdentity } from '../domain/access-rule.ts'
 import type { Client } from '../domain/client.ts'
 import { type Grant, grantExpiresAt, type Identity, NO_UPSTREAM } from '../domain/grant.ts'
 import { OAuthError } from '../domain/oauth-error.ts'
@@ -15,15 +16,23 @@ export type Entitlement = {
 }
 
 /**
- * Nobody signs in, so there is no token of the upstream.
+ * Nobody signs in, so there is no token of the upstream, and no page that could say who may not use what.
  *
- * @throws OAuthError `invalid_target` where the backend cannot do without one
+ * @throws OAuthError `invalid_target` where the backend needs somebody who signed in, `invalid_grant` for an identity that may not use it
  */
-export function checkNeedsNoLogin({ resource, needsLogin }: ProtectedResource): void {
-  if (!needsLogin) return
-  throw new OAuthError('invalid_target', 'the resource is for people who sign in', {
-    reason: `${resource} gets tokens of the upstream`,
-  })
+export function checkMayUse(
+  { resource, needsLogin, allow }: ProtectedResource,
+  identity: Identity,
+): void {
+  if (needsLogin) {
+    throw new OAuthError('invalid_target', 'the resource is for people who sign in', {
+      reason: `${resource} gets tokens of the upstream`,
+    })
+  }
+  const decision = allow && judgeIdentity(allow, identity)
+  if (decision?.outcome !== 'denied') return
+  const { reason } = decision
+  throw new OAuthError('invalid_grant', 'this identity may not use the resource', { reason })
 }
 
 /**

@@ -1,11 +1,12 @@
 import { decodeJwt, type JWTPayload } from 'jose'
 import { JOSEError } from 'jose/errors'
+import { claimsOf } from '../domain/access-rule.ts'
 import type { Identity } from '../domain/grant.ts'
 import { OAuthError } from '../domain/oauth-error.ts'
-import { readIdentity } from '../upstream/identity.ts'
+import { readIdentity, STANDARD_CLAIMS } from '../upstream/identity.ts'
 import { ASSERTION_ALGORITHMS } from './assertion-algorithms.ts'
-import type { AssertionIssuer } from './assertion-issuer.ts'
-import type { AuthorizationServer } from './context.ts'
+import type { AuthorizationServer, ProtectedResource } from './context.ts'
+import type { EnterpriseIssuer } from './enterprise-issuer.ts'
 import { verifyWithEachKey } from './verify-with-each-key.ts'
 
 /** How far an identity provider's clock may be from ours. */
@@ -26,7 +27,7 @@ export type IdentityAssertion = {
   usableUntil: number
 }
 
-type Server = Pick<AuthorizationServer, 'issuer' | 'assertionIssuers' | 'now'>
+type Server = Pick<AuthorizationServer, 'issuer' | 'resources' | 'enterpriseIssuers' | 'now'>
 
 /**
  * Checks that a known identity provider has signed this assertion, for us and for this client, and that its time is now. Whether it was used before is not checked here.
@@ -47,24 +48,28 @@ export async function verifyIdentityAssertion(
   const { jti, exp = 0, scope } = payload
   if (typeof jti !== 'string' || jti === '' || jti.length > MAX_JTI_LENGTH)
     throw refusal('jti is empty or too long')
-  const identity = readIdentity(payload)
+  const identity = readIdentity(payload, STANDARD_CLAIMS, server.resources.flatMap(claimsWanted))
   if (!identity) throw refusal('sub is empty')
   if (scope !== undefined && typeof scope !== 'string') throw refusal('scope is no text')
   const usableUntil = Math.ceil(exp) + CLOCK_TOLERANCE_SECONDS
   return { identity, resources: readResources(payload.resource), scope, jti, usableUntil }
 }
 
+function claimsWanted({ allow }: ProtectedResource): string[] {
+  return allow ? claimsOf(allow) : []
+}
+
 /** Not yet believed: it only says whose keys to try. */
-function findIssuer({ assertionIssuers }: Server, assertion: string): AssertionIssuer {
+function findIssuer({ enterpriseIssuers }: Server, assertion: string): EnterpriseIssuer {
   const { iss } = whileReading(() => decodeJwt(assertion))
-  const issuer = iss === undefined ? undefined : assertionIssuers.get(iss)
+  const issuer = iss === undefined ? undefined : enterpriseIssuers.get(iss)
   if (!issuer) throw refusal('iss is not among the issuers')
   return issuer
 }
 
 async function verifySignatureAndClaims(
   { issuer: audience, now }: Server,
-  { issuer, keys }: AssertionIssuer,
+  { issuer, keys }: EnterpriseIssuer,
   assertion: string,
 ): Promise<JWTPayload> {
   const options = {

@@ -18,7 +18,7 @@ const MAX_BYTES = 256 * 1024
  * Finds the keys of identity providers, and fetches them again where none matches, since providers replace their keys.
  *
  * @param now epoch seconds
- * @returns see `AssertionIssuer`
+ * @returns see `EnterpriseIssuer`
  * @see OpenID Connect Discovery section 4
  */
 export function createIssuerKeySource(

@@ -4,18 +4,22 @@ import { CLIENT_CREDENTIALS, findLoneClients } from './client-credentials-grant.
 import type { AuthorizationServer } from './context.ts'
 import { findIntrospectors } from './introspection.ts'
 
-type Server = Pick<AuthorizationServer, 'issuer' | 'resources' | 'clients' | 'assertionIssuers'>
+type Server = Pick<
+  AuthorizationServer,
+  'issuer' | 'resources' | 'clients' | 'enterpriseIssuers' | 'assertionKeys'
+>
 
 /** Authorization server metadata. @see RFC 8414 section 2, RFC 9207 section 3, draft-ietf-oauth-client-id-metadata-document-02 section 6 */
 export function describeAuthorizationServer(server: Server) {
-  const { issuer, resources, clients, assertionIssuers } = server
-  const takesAssertions = assertionIssuers.size > 0
+  const { issuer, resources, clients, enterpriseIssuers, assertionKeys } = server
+  const takesAssertions = enterpriseIssuers.size > 0
   return {
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
     token_endpoint: `${issuer}/token`,
     ...(clients.registration && { registration_endpoint: `${issuer}/register` }),
     revocation_endpoint: `${issuer}/revoke`,
+    ...(assertionKeys && { jwks_uri: `${issuer}/jwks` }),
     ...(findIntrospectors(server).length > 0 && {
       introspection_endpoint: `${issuer}/introspect`,
       ...describeAuthentication('introspection', ['client_secret_basic', 'client_secret_post']),

@@ -47,5 +47,5 @@ export function createTokenEndpoint(server: AuthorizationServer, ending: GrantEn
 function* extensionsOf(server: AuthorizationServer): Generator<[string, GrantType]> {
   if (findLoneClients(server).length > 0)
     yield [CLIENT_CREDENTIALS, createClientCredentialsGrant(server)]
-  if (server.assertionIssuers.size > 0) yield [JWT_BEARER, createAssertionGrant(server)]
+  if (server.enterpriseIssuers.size > 0) yield [JWT_BEARER, createAssertionGrant(server)]
 }

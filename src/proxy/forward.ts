@@ -11,6 +11,7 @@ import {
 import { Attempt, type AttemptEvents } from './attempt.ts'
 import type { Instance } from './backends.ts'
 import type { Call } from './call.ts'
+import { equip } from './equipment.ts'
 import type { EventStreams } from './event-streams.ts'
 import { createResponseHeadReader } from './headers.ts'
 import { openListing } from './listing-answer.ts'
@@ -62,6 +63,10 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
 
   const replay = async (call: Call): Promise<void> => {
     const { claims, accessToken, arrival } = call
+    if (accessToken === undefined) {
+      const reason = 'the backend wants a token, and is configured to get none'
+      return refusals.fail(call, 'backendBroken', { reason })
+    }
     const fresh = await tokens.resolveAfterRejection(
       claims.grantId,
       accessToken,
@@ -69,7 +74,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     )
     if (call.isOver) return
     if (fresh.outcome !== 'usable') return refusals.failToken(call, fresh)
-    call.accessToken = fresh.accessToken
+    if (!equip(call, fresh, refusals)) return
     call.tried.length = 0
     send(call)
   }

@@ -124,7 +124,8 @@ function createInjection(
   const { protocol, host } = new URL(publicUrl)
   const readHops = createHopReader(trustedProxies)
   return ({ arrival, accessToken }) => [
-    ...['authorization', `Bearer ${accessToken}`, 'x-request-id', arrival.correlationId],
+    ...(accessToken === undefined ? [] : ['authorization', `Bearer ${accessToken}`]),
+    ...['x-request-id', arrival.correlationId],
     'x-forwarded-for',
     readHops(arrival.req.socket.remoteAddress, arrival.head.forwardedFor),
     ...['x-forwarded-proto', protocol.slice(0, -1), 'x-forwarded-host', host],

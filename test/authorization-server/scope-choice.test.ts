@@ -77,7 +77,7 @@ describe('RFC 8414 section 2: scopes_supported', () => {
     const metadata = describeAuthorizationServer({
       issuer: 'https://mcp.example.com',
       resources: [RESOURCE],
-      assertionIssuers: new Map(),
+      enterpriseIssuers: new Map(),
       clients: { registration: undefined, preregistered: new Map(), documents: undefined, keys },
     })
     expect(metadata.scopes_supported).toEqual(['crm.read', 'crm.write', 'crm.export'])

@@ -4,6 +4,8 @@ import { Malformed } from '../malformed.ts'
 import { distinct, itself, renamed, resolved } from '../shapes.ts'
 import { parseInstanceUrl } from '../urls.ts'
 import { required, scopes, tools } from './access.ts'
+import { allow } from './allow.ts'
+import { credential } from './credential.ts'
 
 /** First segments of the paths that the gateway answers itself. */
 const OWN_SEGMENTS = new Set([
@@ -48,6 +50,8 @@ const backend = resolved(
     scopes,
     required,
     tools,
+    allow,
+    credential,
     timeouts: timeouts.prefault({}),
   }),
   value => ({ ...value, name: value.name ?? nameOf(value.path) }),
