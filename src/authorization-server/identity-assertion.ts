@@ -76,7 +76,7 @@ async function verifySignatureAndClaims(
     algorithms: ASSERTION_ALGORITHMS,
     issuer,
     typ: TYPE,
-    requiredClaims: ['sub', 'exp', 'iat', 'jti', 'client_id'],
+    requiredClaims: ['exp', 'iat'],
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
     currentDate: new Date(now() * 1000),
   }

@@ -377,3 +377,26 @@ describe('the keys of an issuer', () => {
     expect(await ask(fixture, assertion)).toMatchObject({ status: 200 })
   })
 })
+
+describe('metadata of the extensions (RFC 8414 section 2)', () => {
+  const USUAL = ['authorization_code', 'refresh_token']
+  const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+  const machine = { ...CLIENTS[0], clientCredentials: true }
+  const enterprise = { issuers: [{ issuer: 'https://acme.idp.example' }] }
+
+  it.each<[string, Record<string, unknown>, string[], string[] | undefined]>([
+    ['nothing', { clients: CLIENTS }, USUAL, undefined],
+    ['machines', { clients: [machine] }, [...USUAL, 'client_credentials'], undefined],
+    [
+      'issuers',
+      { enterprise },
+      [...USUAL, JWT_BEARER],
+      ['urn:ietf:params:oauth:grant-profile:id-jag'],
+    ],
+  ])('says so where %s is configured', async (_, sections, grantTypes, profiles) => {
+    const [replica] = startReplicas(sections)
+    const { body } = await read(replica.request('/.well-known/oauth-authorization-server'))
+    expect(body.grant_types_supported).toEqual(grantTypes)
+    expect(body.authorization_grant_profiles_supported).toEqual(profiles)
+  })
+})

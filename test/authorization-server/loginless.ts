@@ -14,7 +14,7 @@ import { createKeyRing } from '../../src/domain/key-ring.ts'
 import { createClientSources } from '../../src/gateway-clients.ts'
 import { createEnterpriseIssuers } from '../../src/gateway-enterprise.ts'
 import { createGuardedFetch } from '../../src/http/guarded-fetch.ts'
-import { MINIMAL, readTree } from '../config/support.ts'
+import { LOGINLESS, MINIMAL, readTree } from '../config/support.ts'
 import { findFreePort } from '../support/free-port.ts'
 import { createGateway, type Gateway, type GatewayOptions, ISSUER } from './support.ts'
 
@@ -28,7 +28,7 @@ export function startReplicas(
   sections: Record<string, unknown>,
   options: GatewayOptions = {},
 ): Replicas {
-  const config = readTree({ ...MINIMAL, ...sections })
+  const config = readTree({ ...MINIMAL, ...LOGINLESS, ...sections })
   const common: GatewayOptions = {
     paths: ['/crm/mcp'],
     loginless: PATHS,
@@ -64,7 +64,15 @@ export type EnterpriseIdp = {
   publish(path: string, answer: unknown): void
 }
 
+/** Closed when the test is over. */
 export async function startEnterpriseIdp(): Promise<EnterpriseIdp> {
+  const idp = await openEnterpriseIdp()
+  onTestFinished(idp.close)
+  return idp
+}
+
+/** For whoever closes it. */
+export async function openEnterpriseIdp(): Promise<EnterpriseIdp & { close(): Promise<void> }> {
   const port = await findFreePort()
   const issuer = `http://127.0.0.1:${port}`
   const signer = await createSigner()
@@ -82,8 +90,8 @@ export async function startEnterpriseIdp(): Promise<EnterpriseIdp> {
     res.end(JSON.stringify(answer))
   })
   const listening = await listen(server, port, '127.0.0.1')
-  onTestFinished(() => listening.close())
-  return { issuer, signer, seen, publish: (path, answer) => void answers.set(path, answer) }
+  const publish = (path: string, answer: unknown) => void answers.set(path, answer)
+  return { issuer, signer, seen, publish, close: listening.close }
 }
 
 export type Claims = Record<string, unknown>
