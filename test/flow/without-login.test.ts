@@ -1,3 +1,10 @@
+import {
+  Client,
+  ClientCredentialsProvider,
+  CrossAppAccessProvider,
+  type OAuthClientProvider,
+  StreamableHTTPClientTransport,
+} from '@modelcontextprotocol/client'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { basic, createSecretPair } from '../authorization-server/client-fixture.ts'
@@ -6,6 +13,7 @@ import {
   type EnterpriseIdp,
   openEnterpriseIdp,
 } from '../authorization-server/loginless.ts'
+import { firstText } from '../support/mcp-clients.ts'
 import { type Landscape, mcpUrl, startLandscape } from './landscape.ts'
 
 const nightly = createSecretPair()
@@ -64,9 +72,23 @@ async function call(token: string): Promise<number> {
   return response.status
 }
 
+/** The v2 SDK with a provider of its own. */
+async function callBySdk(authProvider: OAuthClientProvider): Promise<string> {
+  const client = new Client(
+    { name: 'sdk-client', version: '1.0.0' },
+    { versionNegotiation: { mode: 'auto' } },
+  )
+  const url = new URL(mcpUrl(landscape, 'modern'))
+  await client.connect(new StreamableHTTPClientTransport(url, { authProvider }))
+  const answer = firstText(await client.callTool({ name: 'whoami' }))
+  await client.close()
+  return answer
+}
+
 /** What the backends were told about callers, in any order. */
 function toldToBackends(): Record<string, unknown>[] {
-  return landscape.backends.legacy
+  return Object.values(landscape.backends)
+    .flat()
     .flatMap(({ requests }) => requests)
     .flatMap(({ rawHeaders }) => rawHeaders.filter(value => value.startsWith('Bearer ')))
     .map(value => decodeJwt(value.slice('Bearer '.length)))
@@ -82,6 +104,15 @@ describe('a machine', () => {
     const told = toldToBackends().filter(({ sub }) => sub === 'nightly')
     expect(told).toHaveLength(2)
     expect(told[0]).toMatchObject({ iss: origin, aud: 'crm', client_id: 'nightly', idp: origin })
+  })
+
+  it('calls with the SDK’s own code', async () => {
+    const provider = new ClientCredentialsProvider({
+      clientId: 'nightly',
+      clientSecret: nightly.secret,
+      expectedIssuer: landscape.front.origin,
+    })
+    expect(await callBySdk(provider)).toContain('modern-')
   })
 
   it('calls nothing any more, on any replica, once its token is revoked', async () => {
@@ -128,5 +159,21 @@ describe('a client with an identity assertion', () => {
       }),
     )
     expect(landscape.logs()).not.toContain(assertion)
+  })
+  it('calls with the SDK’s own code', async () => {
+    const provider = new CrossAppAccessProvider({
+      clientId: 'assistant',
+      clientSecret: assistant.secret,
+      expectedIssuer: landscape.front.origin,
+      assertion: ({ authorizationServerUrl, resourceUrl, scope }) =>
+        assertIdentity(idp, Math.floor(Date.now() / 1000), {
+          sub: 'U2',
+          aud: authorizationServerUrl,
+          resource: resourceUrl,
+          scope,
+        }),
+    })
+    expect(await callBySdk(provider)).toContain('modern-')
+    expect(toldToBackends()).toContainEqual(expect.objectContaining({ sub: 'U2' }))
   })
 })
