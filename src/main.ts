@@ -11,6 +11,7 @@ import { createLogger, type Logger } from './observability/log.ts'
 
 const CONFIG_OPTION = ['-c, --config <file>', 'the configuration', 'gateway.config.yaml'] as const
 const EXIT_BAD_CONFIGURATION = 2
+const EXIT_BUSY_PORT = 1
 
 const program = new Command('mcp-auth-gateway')
   .description(packageJson.description)
@@ -39,7 +40,7 @@ program
     process.stdout.write(`${mintKey()}\n`)
   })
 
-await program.parseAsync()
+await program.parseAsync().catch(explainBusyPort)
 
 async function start(file: string): Promise<void> {
   const config = loadOrExplain(file)
@@ -79,6 +80,14 @@ function loadOrExplain(file: string): GatewayConfig | undefined {
     process.exitCode = EXIT_BAD_CONFIGURATION
     return undefined
   }
+}
+
+/** The commonest failure of a start, above all of a second one beside the first, gets one line instead of a stack. */
+function explainBusyPort(error: unknown): never {
+  if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
+  const { address, port } = { address: 'this computer', port: '?', ...error }
+  process.stderr.write(`port ${port} of ${address} is in use; is a gateway running already?\n`)
+  process.exit(EXIT_BUSY_PORT)
 }
 
 function drainOnSignal(gateway: Gateway, logger: Logger, afterwards?: () => Promise<void>): void {

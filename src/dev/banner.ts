@@ -28,7 +28,7 @@ export function renderBanner({
   Connect a client. It opens a browser: approve, choose a user, done.
 
     Claude Code     claude mcp add --transport http ${first.name} ${first.url}
-    MCP Inspector   npx @modelcontextprotocol/inspector --transport http --server-url ${first.url}
+    MCP Inspector   npx -y @modelcontextprotocol/inspector@latest --transport http --server-url ${first.url}
     Any stdio app   npx -y mcp-remote ${first.url}
 
   Or watch the whole flow in this repository, in another terminal:

@@ -1,4 +1,9 @@
-import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http'
 import { Provider } from 'oidc-provider'
 import { createSecret } from '../domain/secret.ts'
 import type { Logger } from '../observability/log.ts'
@@ -11,7 +16,7 @@ import {
 import { createIdpStorage } from './idp-storage.ts'
 import { listen } from './listen.ts'
 import { createSignIn, isSignIn, sendPage, signInPath } from './sign-in.ts'
-import { renderProblem } from './sign-in-page.ts'
+import { renderProblem, renderWelcome } from './sign-in-page.ts'
 import { type DevUser, SAMPLE_USERS } from './users.ts'
 
 export type DevIdpOptions = {
@@ -25,6 +30,8 @@ export type DevIdpOptions = {
   /** Default: the three sample users. */
   users?: readonly DevUser[]
 }
+
+type Serve = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 export type DevIdp = { issuer: string; close(): Promise<void> }
 
@@ -73,9 +80,13 @@ export function createIdpHandler(
   provider.on('server_error', (_ctx, error) => report(error))
   const serveSignIn = createSignIn(provider, settings.users, choose)
   const serveProtocol = provider.callback()
+  const chooseServer = (request: IncomingMessage): Serve => {
+    if (request.url === '/') return serveWelcome
+    return isSignIn(request) ? serveSignIn : serveProtocol
+  }
   return (request, response) => {
     impliesConsent(request)
-    const serve = isSignIn(request) ? serveSignIn : serveProtocol
+    const serve = chooseServer(request)
     Promise.resolve(serve(request, response)).catch(async error => {
       report(error)
       const page = await renderProblem('server_error', 'Something went wrong.')
@@ -84,6 +95,10 @@ export function createIdpHandler(
     })
   }
 }
+
+/** The banner names the IdP's address, so people open it. */
+const serveWelcome: Serve = async (_request, response) =>
+  sendPage(response, 200, await renderWelcome())
 
 /**
  * Adds the prompt without which oidc-provider drops `offline_access`. It keeps to the letter of OpenID Connect there; the IdPs that this one stands for do not.

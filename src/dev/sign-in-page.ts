@@ -44,6 +44,16 @@ ${users.map(
   )
 }
 
+/** The page for somebody who comes without a login. */
+export async function renderWelcome(): Promise<Page> {
+  return renderPage(
+    'Development identity provider',
+    html`<h1>Development identity provider</h1>
+<p class="warning"><strong>Never for production.</strong> It is part of the gateway and asks for no password.</p>
+<p>There is nothing to do here. You will come back by yourself when you connect an app to the gateway.</p>`,
+  )
+}
+
 /** The page for a login that cannot go on. `code` and `description` are the error response's own. */
 export async function renderProblem(code: string, description: string): Promise<Page> {
   return renderPage(

@@ -44,6 +44,14 @@ async function signIn(user: string, parameters: Record<string, string> = {}) {
   return { agent, tokens: await login.finish(back) }
 }
 
+describe('its front page', () => {
+  it('says what it is to somebody who opens the address of the banner', async () => {
+    const page = await createAgent().open(`${idp.issuer}/`)
+    expect(page.status).toBe(200)
+    expect(page.html).toContain('There is nothing to do here')
+  })
+})
+
 describe('signing in', () => {
   it('asks who to be, says that this is for development, and needs neither script nor password', async () => {
     const { page } = await party.begin(createAgent())

@@ -42,6 +42,8 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'cli/',
     ],
   ],
+  // A process of its own, like `main.ts`.
+  ['dev/demo', ['domain/', 'config/', 'dev/']],
   [
     'dev/',
     [

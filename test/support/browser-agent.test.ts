@@ -1,9 +1,9 @@
 import { createServer, type RequestListener } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createCookieJar } from '../../src/dev/cookie-jar.ts'
+import { parseForms } from '../../src/dev/html-form.ts'
 import { type Listening, listen } from '../../src/dev/listen.ts'
 import { createBrowserAgent } from './browser-agent.ts'
-import { createCookieJar } from './cookie-jar.ts'
-import { parseForms } from './html-form.ts'
 import { createSecretsLog } from './secrets-log.ts'
 
 let one: Listening

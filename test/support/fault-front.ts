@@ -6,6 +6,7 @@ import {
 } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { SecretsLog } from './secrets-log.ts'
 
 export type IdpEndpoint = 'authorize' | 'token' | 'discovery' | 'jwks' | 'revocation' | 'other'
 
@@ -68,8 +69,9 @@ const ENDPOINTS: readonly [RegExp, IdpEndpoint][] = [
  * Stands in front of an IdP, counts what comes, and makes go wrong what it is told to.
  *
  * @param inner origin of the IdP's own listener
+ * @param secrets learns every secret that passes between the gateway and the IdP
  */
-export function createFaultFront(inner: string): FaultFront {
+export function createFaultFront(inner: string, secrets?: SecretsLog): FaultFront {
   const counts = createCounts()
   let faults: { fault: Fault; left: number }[] = []
   const takeFault = (endpoint: IdpEndpoint, isRefresh: boolean): Fault | undefined => {
@@ -94,6 +96,8 @@ export function createFaultFront(inner: string): FaultFront {
       const body = await buffer(request)
       const endpoint = endpointOf(request)
       const tokenCounts = countRequest(counts, endpoint, body)
+      const isForGateway = endpoint === 'token' || endpoint === 'revocation'
+      if (isForGateway) secrets?.addForm(new URLSearchParams(body.toString()))
       const fault = takeFault(endpoint, tokenCounts === counts.refresh)
       if (fault && isBeforeIdp(fault)) {
         countResult(tokenCounts, `fault:${fault.kind}`)
@@ -101,6 +105,7 @@ export function createFaultFront(inner: string): FaultFront {
       }
       const answer = await askIdp(inner, request, body)
       const result = resultOf(answer)
+      if (endpoint === 'token') secrets?.addTokens(JSON.parse(answer.body.toString()))
       const isDropped = fault?.kind === 'drop-after-rotate' && result === 'ok'
       countResult(tokenCounts, isDropped ? 'dropped' : result)
       if (isDropped) return void response.destroy()

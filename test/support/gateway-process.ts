@@ -16,6 +16,8 @@ export type GatewayOptions = {
   /** All that the process sees besides `PATH`. */
   env?: Record<string, string>
   nodeArgs?: readonly string[]
+  /** What is waited for: that it takes requests, or only that it runs. Default `ready`. */
+  until?: 'ready' | 'alive'
 }
 
 export type GatewayProcess = {
@@ -34,12 +36,12 @@ export type GatewayProcess = {
 }
 
 /**
- * Starts the gateway as a process of its own and waits until it says that it is ready.
+ * Starts the gateway as a process of its own and waits until it says that it is ready, or that it is alive.
  *
- * @throws Error with the process's output where it ends or is not ready in time; it is not left running then
+ * @throws Error with the process's output where it ends or does not say so in time; it is not left running then
  */
 export async function startGateway(options: GatewayOptions): Promise<GatewayProcess> {
-  const { config, env = {}, nodeArgs = [] } = options
+  const { config, env = {}, nodeArgs = [], until = 'ready' } = options
   const text = typeof config === 'string' ? config : stringify(config)
   const folder = await mkdtemp(join(tmpdir(), 'mcp-auth-gateway-'))
   const file = join(folder, 'gateway.config.yaml')
@@ -51,10 +53,10 @@ export async function startGateway(options: GatewayOptions): Promise<GatewayProc
   })
   const gateway = watch(child, originsOf(text))
   try {
-    await Promise.race([becomeReady(gateway.opsOrigin), refuseToEnd(gateway)])
+    await Promise.race([answer(gateway.opsOrigin, until), refuseToEnd(gateway)])
   } catch (cause) {
     await gateway.kill()
-    throw new Error(`the gateway did not become ready:\n${gateway.logs()}`, { cause })
+    throw new Error(`the gateway did not become ${until}:\n${gateway.logs()}`, { cause })
   } finally {
     await rm(folder, { recursive: true })
   }
@@ -135,9 +137,10 @@ function watch(
   }
 }
 
-async function becomeReady(opsOrigin: string): Promise<void> {
-  await waitFor(async () => (await fetch(`${opsOrigin}/readyz`)).status === 200, {
-    what: `${opsOrigin}/readyz to answer 200`,
+async function answer(opsOrigin: string, until: 'ready' | 'alive'): Promise<void> {
+  const url = `${opsOrigin}/${until === 'ready' ? 'readyz' : 'livez'}`
+  await waitFor(async () => (await fetch(url)).status === 200, {
+    what: `${url} to answer 200`,
     timeoutMs: READY_WITHIN_MS,
     intervalMs: 50,
   })

@@ -59,7 +59,8 @@ function withToken(token: string | undefined) {
     : { requestInit: { headers: { authorization: `Bearer ${token}` } } }
 }
 
-function firstText(result: unknown): string {
+/** The first text block of a tool result; throws where it is an error. */
+export function firstText(result: unknown): string {
   const { content, isError } = result as { content: { text?: string }[]; isError?: boolean }
   const text = content[0]?.text
   if (isError || text === undefined) throw new Error(text ?? 'no text')

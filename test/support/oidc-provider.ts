@@ -8,6 +8,7 @@ import { type DevUser, SAMPLE_USERS } from '../../src/dev/users.ts'
 import { createSecret } from '../../src/domain/secret.ts'
 import { createLogger } from '../../src/observability/log.ts'
 import { createFaultFront, type FaultFront } from './fault-front.ts'
+import type { SecretsLog } from './secrets-log.ts'
 
 export type OidcProviderOptions = {
   /** Callback URLs of the gateway. */
@@ -23,6 +24,8 @@ export type OidcProviderOptions = {
   /** JWTs, or opaque tokens. */
   jwtAccessTokens?: boolean
   port?: number
+  /** Learns every secret that passes between the gateway and the IdP. */
+  secrets?: SecretsLog
 }
 
 export type OidcProvider = Pick<FaultFront, 'counts' | 'setFault' | 'clearFaults'> & {
@@ -61,7 +64,7 @@ export async function startOidcProvider(options: OidcProviderOptions): Promise<O
   const firstKeys = await createSigningKeys()
   const innerServer = createServer((request, response) => handler(request, response))
   const inner = await listen(innerServer, 0, '127.0.0.1')
-  const { serve, ...front } = createFaultFront(inner.origin)
+  const { serve, ...front } = createFaultFront(inner.origin, options.secrets)
   const outerServer = createServer((request, response) => {
     serve(request, response).catch(() => response.destroy())
   })

@@ -9,12 +9,25 @@ describe('the log of secrets', () => {
     ['percent-encoded', encodeURIComponent(SECRET)],
     ['as base64', btoa(SECRET).replace(/=+$/, '')],
     ['as base64url', Buffer.from(SECRET).toString('base64url')],
+    ['as hex', Buffer.from(SECRET).toString('hex')],
   ])('finds a secret %s', (_, form) => {
     const secrets = createSecretsLog()
     secrets.add('token', SECRET)
     expect(secrets.findIn(`before ${form} after`)).toEqual([{ kind: 'token', value: SECRET, form }])
     expect(secrets.findIn('before after')).toEqual([])
   })
+
+  it.each([0, 1, 2, 3])(
+    'finds a secret in the base64 of a text that has %i characters before it',
+    count => {
+      const secrets = createSecretsLog()
+      secrets.add('token', SECRET)
+      const text = `${'{'.repeat(count)}${SECRET}", and more}`
+      expect(secrets.findIn(btoa(text))).toHaveLength(1)
+      expect(secrets.findIn(Buffer.from(text).toString('base64url'))).toHaveLength(1)
+      expect(secrets.findIn(btoa(text.replace('odd', 'off')))).toEqual([])
+    },
+  )
 
   it('finds the secret part of a token whose rest anybody may know', () => {
     const secrets = createSecretsLog()

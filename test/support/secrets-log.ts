@@ -14,6 +14,8 @@ export type SecretsLog = {
   /** Takes the secret fields out of a form body. */
   addForm(form: URLSearchParams): void
   readonly size: number
+  /** What there is of secrets: names of parameters, cookies and so on. */
+  kinds(): Set<string>
   findIn(text: string): Leak[]
 }
 
@@ -27,6 +29,7 @@ const SECRET_NAMES = new Set([
   'client_secret',
   'code',
   'code_verifier',
+  'consent',
   'csrf',
   'handle',
   'id_token',
@@ -71,6 +74,7 @@ export function createSecretsLog(): SecretsLog {
     get size() {
       return kinds.size
     },
+    kinds: () => new Set(kinds.values()),
     findIn: text =>
       [...kinds].flatMap(([value, kind]) => {
         const form = formsOf(value).find(candidate => text.includes(candidate))
@@ -79,15 +83,31 @@ export function createSecretsLog(): SecretsLog {
   }
 }
 
-/** As it is, as a URL has it, as base64, and without the part of a token that anybody may know. */
+/** As it is, as a URL has it, as base64 (by itself or somewhere within a longer text), as hex, and without the part of a token that anybody may know. */
 function formsOf(value: string): string[] {
   const lastPart = value.slice(value.lastIndexOf('.') + 1)
+  const bytes = Buffer.from(value)
   const forms = [
     value,
     encodeURIComponent(value),
-    Buffer.from(value).toString('base64').replace(/=+$/, ''),
-    Buffer.from(value).toString('base64url'),
+    bytes.toString('base64').replace(/=+$/, ''),
+    bytes.toString('base64url'),
+    bytes.toString('hex'),
+    ...[0, 1, 2].flatMap(offset => innerBase64(bytes, offset)),
     ...(lastPart.length >= 16 ? [lastPart] : []),
   ]
   return [...new Set(forms)]
+}
+
+/**
+ * The characters of base64 that only these bytes decide, where they are part of a longer text.
+ *
+ * @param offset how many bytes stand before them, modulo 3
+ */
+function innerBase64(bytes: Buffer, offset: number): string[] {
+  const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64url')
+  const start = Math.ceil((offset * 8) / 6)
+  const end = Math.floor(((offset + bytes.length) * 8) / 6)
+  const inner = text.slice(start, end)
+  return [inner, inner.replaceAll('-', '+').replaceAll('_', '/')]
 }

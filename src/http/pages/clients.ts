@@ -133,12 +133,13 @@ export const CLIENT_GUIDES: readonly ClientGuide[] = [
     runs: 'local',
     steps: ({ url }) => [
       [
+        // With `@latest`: without it, an older Node.js gets an old version that ignores the address.
         copy(
           'In a terminal:',
-          `npx @modelcontextprotocol/inspector --server-url ${quoteForShell(url)} --transport http`,
+          `npx -y @modelcontextprotocol/inspector@latest --transport http --server-url ${quoteForShell(url)}`,
         ),
       ],
-      [text('Press Connect in the page that opens, and sign in.')],
+      [text('In the page that opens, switch the server on, and sign in.')],
     ],
   },
 ]

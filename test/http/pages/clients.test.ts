@@ -45,7 +45,10 @@ describe('what a person copies into each client', () => {
         `npx -y mcp-remote ${CRM.url}`,
       ],
     ],
-    ['inspector', [`npx @modelcontextprotocol/inspector --server-url ${CRM.url} --transport http`]],
+    [
+      'inspector',
+      [`npx -y @modelcontextprotocol/inspector@latest --transport http --server-url ${CRM.url}`],
+    ],
   ])('%s', (id, expected) => {
     expect(copied(id)).toEqual(expected)
   })

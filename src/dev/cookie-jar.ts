@@ -43,7 +43,7 @@ export function createCookieJar(): CookieJar {
   }
 }
 
-/** @throws Error where a browser would refuse the cookie, so that no test passes with one that it would not send */
+/** @throws Error where a browser would refuse the cookie, so that nothing works here which would not work in a browser */
 function parseSetCookie(url: URL, line: string): { cookie: Cookie; isExpired: boolean } {
   const [pair = '', ...rest] = line.split(';').map(part => part.trim())
   const attributes = new Map(
