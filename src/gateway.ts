@@ -8,6 +8,8 @@ import { createGrantEnding } from './authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from './authorization-server/routes.ts'
 import type { GatewayConfig, RedisConfig } from './config/schema.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
+import { createClientSources } from './gateway-clients.ts'
+import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { createOpsApp, type Readiness } from './http/ops.ts'
 import { createAudit } from './observability/audit.ts'
@@ -80,7 +82,7 @@ export async function startGateway(
       proxy.drain()
       await listener.close(config.drain.deadlineMs)
       await proxy.close()
-      server.tokens.close()
+      await server.tokens.close()
       await store.close()
       await ops.close()
     },
@@ -141,6 +143,7 @@ function createAuthorizationServer(
     })),
     store,
     ring,
+    clients: createClientSources(config, createGuardedFetch(), logger, now),
     accessTokens: createAccessTokens(ring, publicUrl, now),
     upstream: upstreamOf,
     tokens: createUpstreamTokenSource({
@@ -150,6 +153,10 @@ function createAuthorizationServer(
       logger,
       now,
       refreshTimeoutMs: upstreamOptions.timeoutMs,
+      lifetime: {
+        idleSeconds: lifetimes.grantIdleSeconds,
+        absoluteSeconds: lifetimes.grantAbsoluteSeconds,
+      },
     }),
     lifetimes: {
       idleSeconds: lifetimes.grantIdleSeconds,

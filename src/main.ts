@@ -86,7 +86,9 @@ function loadOrExplain(file: string): GatewayConfig | undefined {
 function explainBusyPort(error: unknown): never {
   if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
   const { address, port } = { address: 'this computer', port: '?', ...error }
-  process.stderr.write(`port ${port} of ${address} is in use; is a gateway running already?\n`)
+  process.stderr.write(
+    `port ${port} of ${address} is in use (EADDRINUSE); is a gateway running already?\n`,
+  )
   process.exit(EXIT_BUSY_PORT)
 }
 

@@ -37,6 +37,7 @@ export function checkAuthorizationRequest(
     clientId: client.clientId,
     clientName: client.clientName,
     redirectUri,
+    ...(!parameters.has('redirect_uri') && { redirectUriImplied: true }),
     codeChallenge,
     resource: resource.resource,
     scope,

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import type { PendingConsent } from '../domain/authorization-request.ts'
+import type { AuthorizationRequest, PendingConsent } from '../domain/authorization-request.ts'
 import type { Client } from '../domain/client.ts'
 import { OAuthError } from '../domain/oauth-error.ts'
 import { isRegisteredRedirectUri } from '../domain/redirect-uri.ts'
@@ -7,10 +7,11 @@ import { createSecret } from '../domain/secret.ts'
 import { renderConsent } from '../http/pages/consent.ts'
 import { checkAuthorizationRequest } from './authorization-checks.ts'
 import { resolveClient } from './clients.ts'
-import type { AuthorizationServer } from './context.ts'
+import type { AuthorizationServer, ProtectedResource } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf } from './correlation.ts'
-import { type Parameters, parseParameters, readForm } from './parameters.ts'
+import { createLoginStart } from './login-start.ts'
+import { checkNotRepeated, type Parameters, readFormText, sortParameters } from './parameters.ts'
 import { redirectToClient, renderFault, renderPageResponse } from './responses.ts'
 
 /**
@@ -20,9 +21,12 @@ import { redirectToClient, renderFault, renderPageResponse } from './responses.t
  */
 export function createAuthorizeEndpoint(server: AuthorizationServer) {
   const binding = createBrowserBinding(server.issuer, 'consent')
+  const sendToUpstream = createLoginStart(server)
 
   return async function authorize(c: Context): Promise<Response> {
-    const parameters = await readParameters(c)
+    const sorted = sortParameters(await readParameters(c))
+    checkNotRepeated(sorted, ['client_id', 'redirect_uri'])
+    const { parameters } = sorted
     const client = await resolveClient(server, parameters.get('client_id') ?? '')
     if (!client) return renderFault(server, c, 'unknown-client', { reason: 'unknown client' })
     const { clientName } = client
@@ -35,14 +39,15 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
     }
     const state = parameters.get('state')
     try {
-      return await askUser(c, client, redirectUri, parameters)
+      checkNotRepeated(sorted)
+      return await proceed(c, client, redirectUri, parameters)
     } catch (thrown) {
       if (!(thrown instanceof OAuthError)) throw thrown
       return redirectToClient(server, c, { redirectUri, state }, thrown)
     }
   }
 
-  async function askUser(
+  async function proceed(
     c: Context,
     client: Client,
     redirectUri: string,
@@ -54,6 +59,17 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
       parameters,
       server.resources,
     )
+    if (!isTrusted(client, request)) return askUser(c, client, request, resource)
+    const { upstream } = resource
+    return sendToUpstream(c, { request, upstream, flowId: correlationIdOf(c) })
+  }
+
+  async function askUser(
+    c: Context,
+    client: Client,
+    request: AuthorizationRequest,
+    resource: ProtectedResource,
+  ): Promise<Response> {
     const handle = createSecret()
     const { loginSeconds } = server.lifetimes
     const pending: PendingConsent = {
@@ -67,7 +83,7 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
     const page = renderConsent({
       publicUrl: server.issuer,
       client,
-      redirectUri,
+      redirectUri: request.redirectUri,
       backendName: resource.name,
       resource: resource.resource,
       scopes: request.scope.map(name => ({ name })),
@@ -77,8 +93,13 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
   }
 }
 
-function readParameters(c: Context): Promise<Parameters> | Parameters {
-  return c.req.method === 'POST' ? readForm(c) : parseParameters(new URL(c.req.url).search)
+/** Its user is not asked, unless the client wants that. */
+function isTrusted({ trusted = false }: Client, { prompt = '' }: AuthorizationRequest): boolean {
+  return trusted && !prompt.split(' ').includes('consent')
+}
+
+function readParameters(c: Context): Promise<string> | string {
+  return c.req.method === 'POST' ? readFormText(c) : new URL(c.req.url).search
 }
 
 /** A client with a single redirect URI may leave it out. @see RFC 6749 section 3.1.2.3 */

@@ -7,7 +7,7 @@ import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf, setCorrelationId } from './correlation.ts'
 import { openGrant } from './open-grant.ts'
 import { parseParameters } from './parameters.ts'
-import { redirectToClient, renderFault } from './responses.ts'
+import { asOAuthError, redirectToClient, renderFault } from './responses.ts'
 
 type Completed = LoginResult & { outcome: 'completed' }
 
@@ -38,7 +38,13 @@ export function createCallbackEndpoint(server: AuthorizationServer) {
     }
     const result = await completeLogin(pending, upstreamState, new URLSearchParams([...answer]))
     if (result.outcome !== 'completed') return refuse(c, pending, result)
-    return redirectToClient(server, c, request, { code: await openGrant(server, pending, result) })
+    try {
+      const code = await openGrant(server, pending, result)
+      return redirectToClient(server, c, request, { code })
+    } catch (thrown) {
+      // The flow is spent, so trying this page again would not help; the client can begin anew.
+      return redirectToClient(server, c, request, asOAuthError(thrown, pending.flowId))
+    }
   }
 
   function completeLogin(

@@ -35,10 +35,10 @@ export function createCodeGrant(server: AuthorizationServer, ending: GrantEnding
     const fault = findFault(redemption.code, client, parameters)
     if (fault !== undefined) {
       await ending.endGrant(redemption.code.grantId, {
-        reason: `code refused: ${fault}`,
+        reason: `code refused: ${fault.reason}`,
         correlationId,
       })
-      throw refusal(fault)
+      throw fault
     }
     return activate(redemption.code)
   }
@@ -70,18 +70,22 @@ export function createCodeGrant(server: AuthorizationServer, ending: GrantEnding
   }
 }
 
-/** Why a genuine code is not redeemed by this request; `undefined` where it is. */
+/** Why a genuine code is not redeemed by this request; `undefined` where it is. @see RFC 6749 section 4.1.3, RFC 8707 section 2.2 */
 function findFault(
   code: AuthorizationCode,
   client: Client,
   parameters: Parameters,
-): string | undefined {
-  if (code.clientId !== client.clientId) return 'code of another client'
-  if (parameters.get('redirect_uri') !== code.redirectUri) return 'redirect_uri differs'
+): OAuthError | undefined {
+  if (code.clientId !== client.clientId) return refusal('code of another client')
+  const redirectUri =
+    parameters.get('redirect_uri') ?? (code.redirectUriImplied ? code.redirectUri : undefined)
+  if (redirectUri !== code.redirectUri) return refusal('redirect_uri differs')
   if (!isCodeVerifierOf(code.codeChallenge, parameters.get('code_verifier') ?? ''))
-    return 'code_verifier does not match'
+    return refusal('code_verifier does not match')
   const resource = parameters.get('resource')
-  if (resource !== undefined && !findResource(resource, [code.resource])) return 'resource differs'
+  if (resource !== undefined && !findResource(resource, [code.resource])) {
+    return new OAuthError('invalid_target', 'the code is for another resource')
+  }
   return undefined
 }
 

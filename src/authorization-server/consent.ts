@@ -1,23 +1,23 @@
 import type { Context } from 'hono'
-import type { PendingConsent, PendingLogin } from '../domain/authorization-request.ts'
+import type { PendingConsent } from '../domain/authorization-request.ts'
 import { OAuthError } from '../domain/oauth-error.ts'
 import { describeRedirectUri } from '../domain/redirect-uri.ts'
 import type { AuditEvent } from '../observability/audit.ts'
-import type { LoginStart } from '../upstream/provider.ts'
 import type { AuthorizationServer } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf, setCorrelationId } from './correlation.ts'
+import { createLoginStart } from './login-start.ts'
 import { readForm } from './parameters.ts'
-import { redirectToClient, renderFault } from './responses.ts'
+import { asOAuthError, redirectToClient, renderFault } from './responses.ts'
 
 /**
- * Where the consent form goes. Only after approval does the browser get the cookie without which the callback is refused, and only then does it leave for the upstream.
+ * Where the consent form goes. Only after approval does the browser leave for the upstream.
  *
  * @see MCP security best practices, "Confused Deputy Problem"
  */
 export function createConsentEndpoint(server: AuthorizationServer) {
   const pageBinding = createBrowserBinding(server.issuer, 'consent')
-  const loginBinding = createBrowserBinding(server.issuer, 'login')
+  const sendToUpstream = createLoginStart(server)
 
   return async function consent(c: Context): Promise<Response> {
     const form = await readForm(c)
@@ -43,7 +43,12 @@ export function createConsentEndpoint(server: AuthorizationServer) {
       })
     }
     if (form.get('decision') !== 'approve') return deny(c, pending)
-    return approve(c, pending)
+    try {
+      return await approve(c, pending)
+    } catch (thrown) {
+      // The handle is spent, so sending the form again would not help; the client can begin anew.
+      return redirectToClient(server, c, pending.request, asOAuthError(thrown, pending.flowId))
+    }
   }
 
   function deny(c: Context, { request }: PendingConsent): Response {
@@ -56,53 +61,9 @@ export function createConsentEndpoint(server: AuthorizationServer) {
     )
   }
 
-  async function approve(
-    c: Context,
-    { request, upstream, flowId }: PendingConsent,
-  ): Promise<Response> {
-    server.audit({ ...describe(c, request), outcome: 'granted' })
-    const start = await beginLogin(server, c, request, upstream)
-    if (start instanceof OAuthError) return redirectToClient(server, c, request, start)
-    const { loginSeconds } = server.lifetimes
-    const { url, upstreamState, codeVerifier, nonce } = start
-    const browserDigest = loginBinding.bind(c, upstreamState, loginSeconds)
-    const login: PendingLogin = {
-      stage: 'login',
-      flowId,
-      upstream,
-      request,
-      browserDigest,
-      codeVerifier,
-      nonce,
-    }
-    await server.store.authorizations.park(upstreamState, login, loginSeconds)
-    c.header('Cache-Control', 'no-store')
-    return c.redirect(url, 303)
-  }
-}
-
-async function beginLogin(
-  server: AuthorizationServer,
-  c: Context,
-  { prompt, loginHint }: PendingConsent['request'],
-  upstreamName: string,
-): Promise<LoginStart | OAuthError> {
-  const hints = {
-    ...(prompt !== undefined && { prompt }),
-    ...(loginHint !== undefined && { loginHint }),
-  }
-  try {
-    const upstream = server.upstream(upstreamName)
-    if (!upstream) throw new RangeError(`no upstream is called ${upstreamName}`)
-    return await upstream.beginLogin(hints)
-  } catch (cause) {
-    server.logger.error(
-      { correlationId: correlationIdOf(c), err: cause },
-      'the upstream cannot be discovered',
-    )
-    return new OAuthError('temporarily_unavailable', 'the sign-in service does not answer', {
-      cause,
-    })
+  function approve(c: Context, pending: PendingConsent): Promise<Response> {
+    server.audit({ ...describe(c, pending.request), outcome: 'granted' })
+    return sendToUpstream(c, pending)
   }
 }
 

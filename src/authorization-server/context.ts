@@ -7,6 +7,7 @@ import type { Logger } from '../observability/log.ts'
 import type { Store } from '../store/port.ts'
 import type { Upstream } from '../upstream/provider.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
+import type { ClientSources } from './client-sources.ts'
 
 /** One MCP endpoint as the authorization server sees it. */
 export type ProtectedResource = {
@@ -35,6 +36,7 @@ export type AuthorizationServer = {
   resources: readonly ProtectedResource[]
   store: Store
   ring: KeyRing
+  clients: ClientSources
   accessTokens: AccessTokens
   upstream: (name: string) => Upstream | undefined
   tokens: UpstreamTokenSource

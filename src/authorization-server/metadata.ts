@@ -1,24 +1,40 @@
+import { ASSERTION_ALGORITHMS } from './assertion-algorithms.ts'
 import type { AuthorizationServer } from './context.ts'
+import { findIntrospectors } from './introspection.ts'
 
-/** Authorization server metadata. @see RFC 8414 section 2, RFC 9207 section 3 */
-export function describeAuthorizationServer({
-  issuer,
-  resources,
-}: Pick<AuthorizationServer, 'issuer' | 'resources'>) {
-  const authMethods = ['none', 'client_secret_basic', 'client_secret_post']
+type Server = Pick<AuthorizationServer, 'issuer' | 'resources' | 'clients'>
+
+/** Authorization server metadata. @see RFC 8414 section 2, RFC 9207 section 3, draft-ietf-oauth-client-id-metadata-document-02 section 6 */
+export function describeAuthorizationServer(server: Server) {
+  const { issuer, resources, clients } = server
   return {
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
     token_endpoint: `${issuer}/token`,
-    registration_endpoint: `${issuer}/register`,
+    ...(clients.registration && { registration_endpoint: `${issuer}/register` }),
     revocation_endpoint: `${issuer}/revoke`,
+    ...(findIntrospectors(server).length > 0 && {
+      introspection_endpoint: `${issuer}/introspect`,
+      ...describeAuthentication('introspection', ['client_secret_basic', 'client_secret_post']),
+    }),
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
     grant_types_supported: ['authorization_code', 'refresh_token'],
-    token_endpoint_auth_methods_supported: authMethods,
-    revocation_endpoint_auth_methods_supported: authMethods,
+    ...describeAuthentication('token', ['none', 'client_secret_basic', 'client_secret_post']),
+    ...describeAuthentication('revocation', ['none', 'client_secret_basic', 'client_secret_post']),
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
+    ...(clients.documents && { client_id_metadata_document_supported: true }),
     scopes_supported: [...new Set(resources.flatMap(({ scopes }) => scopes))],
+  }
+}
+
+function describeAuthentication(
+  endpoint: 'token' | 'revocation' | 'introspection',
+  methods: readonly string[],
+) {
+  return {
+    [`${endpoint}_endpoint_auth_methods_supported`]: [...methods, 'private_key_jwt'],
+    [`${endpoint}_endpoint_auth_signing_alg_values_supported`]: ASSERTION_ALGORITHMS,
   }
 }

@@ -1,4 +1,8 @@
-import type { PendingLogin } from '../domain/authorization-request.ts'
+import type {
+  AuthorizationCode,
+  AuthorizationRequest,
+  PendingLogin,
+} from '../domain/authorization-request.ts'
 import { type Grant, grantExpiresAt } from '../domain/grant.ts'
 import { createId, createSecret } from '../domain/secret.ts'
 import type { LoginResult } from '../upstream/provider.ts'
@@ -18,7 +22,7 @@ export async function openGrant(
   { request, upstream, flowId }: PendingLogin,
   { tokens, identity }: LoginResult & { outcome: 'completed' },
 ): Promise<string> {
-  const { clientId, clientName, redirectUri, codeChallenge, resource, scope } = request
+  const { clientId, clientName, resource, scope } = request
   const now = server.now()
   const grantId = createId()
   const grant: Grant = {
@@ -40,10 +44,30 @@ export async function openGrant(
     grantExpiresAt(grant, { idleSeconds, absoluteSeconds }, now),
   )
   const code = createSecret()
-  const record = { flowId, grantId, clientId, redirectUri, codeChallenge, resource }
-  await server.store.authorizations.issueCode(code, record, authorizationCodeSeconds)
+  await server.store.authorizations.issueCode(
+    code,
+    describeCode(request, grantId, flowId),
+    authorizationCodeSeconds,
+  )
   recordLogin(server, grant, flowId)
   return code
+}
+
+function describeCode(
+  request: AuthorizationRequest,
+  grantId: string,
+  flowId: string,
+): AuthorizationCode {
+  const { clientId, redirectUri, redirectUriImplied, codeChallenge, resource } = request
+  return {
+    flowId,
+    grantId,
+    clientId,
+    redirectUri,
+    ...(redirectUriImplied && { redirectUriImplied }),
+    codeChallenge,
+    resource,
+  }
 }
 
 function recordLogin(

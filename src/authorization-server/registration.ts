@@ -1,12 +1,17 @@
 import type { Context } from 'hono'
 import * as z from 'zod'
 import { OAuthError } from '../domain/oauth-error.ts'
-import {
-  describeRedirectUri,
-  findRedirectUriFault,
-  type RedirectUriFault,
-} from '../domain/redirect-uri.ts'
+import { isPermittedRedirectUri } from '../domain/redirect-policy.ts'
+import { describeRedirectUri } from '../domain/redirect-uri.ts'
 import { parseScope, renderScope } from '../domain/scope.ts'
+import { isSameSecret } from '../domain/secret.ts'
+import {
+  acceptRedirectUris,
+  checkGrantAndResponseTypes,
+  cleanName,
+  isHttpsUrl,
+} from './client-metadata.ts'
+import type { RegistrationPolicy } from './client-sources.ts'
 import type { AuthorizationServer } from './context.ts'
 import { correlationIdOf } from './correlation.ts'
 import {
@@ -17,7 +22,6 @@ import {
 } from './registered-client.ts'
 
 const MAX_REDIRECT_URIS = 20
-const MAX_NAME_LENGTH = 100
 
 /** What of a registration is read; clients send much more, and all of it is ignored (RFC 7591 section 2). */
 const registrationRequest = z.object({
@@ -33,22 +37,22 @@ const registrationRequest = z.object({
 
 type RegistrationRequest = z.infer<typeof registrationRequest>
 
-/**
- * Faults for which a whole registration is refused: nobody sends such a URI by mistake. Other URIs that cannot be used are left out of the answer, since real clients register
- * several at once.
- */
-const DANGEROUS = new Set<RedirectUriFault>([
-  'has a fragment',
-  'has a user name or a password',
-  'has a wildcard',
-  'uses a scheme that runs or reads something',
-])
-
-/** Dynamic client registration. @see RFC 7591 section 3 */
+/** Dynamic client registration, as far as the policy lets clients register themselves. @see RFC 7591 section 3 */
 export function createRegistrationEndpoint(server: AuthorizationServer) {
+  const policy = server.clients.registration
+  return policy ? createOpenEndpoint(server, policy) : refuseRegistration
+}
+
+/** Not 404: clients of MCP 2025-03-26 come here whatever the metadata says, and somebody may read why it fails. */
+function refuseRegistration(): never {
+  throw new OAuthError('access_denied', 'clients do not register themselves here', { status: 403 })
+}
+
+function createOpenEndpoint(server: AuthorizationServer, policy: RegistrationPolicy) {
   return async function register(c: Context): Promise<Response> {
+    checkInitialAccessToken(c, policy)
     const request = parseRegistration(await readJson(c))
-    const metadata = acceptMetadata(request)
+    const metadata = acceptMetadata(request, policy)
     const clientId = encodeClientId(server.ring, metadata, server.now())
     if (clientId.length > MAX_CLIENT_ID_LENGTH) {
       throw new OAuthError('invalid_client_metadata', 'the metadata is too long')
@@ -66,6 +70,15 @@ export function createRegistrationEndpoint(server: AuthorizationServer) {
   }
 }
 
+/** @see RFC 7591 section 3, RFC 6750 section 3 */
+function checkInitialAccessToken(c: Context, { initialAccessToken }: RegistrationPolicy): void {
+  if (initialAccessToken === undefined) return
+  const presented = /^bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '')?.[1]
+  if (presented !== undefined && isSameSecret(presented, initialAccessToken)) return
+  c.header('WWW-Authenticate', 'Bearer error="invalid_token"')
+  throw new OAuthError('invalid_token', 'registration needs an initial access token')
+}
+
 function parseRegistration(body: unknown): RegistrationRequest {
   const parsed = registrationRequest.safeParse(body)
   if (parsed.success) return parsed.data
@@ -74,35 +87,23 @@ function parseRegistration(body: unknown): RegistrationRequest {
   throw new OAuthError(code, `missing or malformed: ${[...new Set(fields)].join(', ')}`)
 }
 
-function acceptMetadata(request: RegistrationRequest): RegisteredMetadata {
+function acceptMetadata(
+  request: RegistrationRequest,
+  { redirects }: RegistrationPolicy,
+): RegisteredMetadata {
   const { client_name: name, client_uri: clientUri, scope } = request
   const defaultScope = scope ? parseScope(scope) : undefined
   if (scope && !defaultScope) throw new OAuthError('invalid_client_metadata', 'scope is malformed')
-  if (request.grant_types && !request.grant_types.includes('authorization_code')) {
-    throw new OAuthError('invalid_client_metadata', 'grant_types must include authorization_code')
-  }
-  if (request.response_types && !request.response_types.includes('code')) {
-    throw new OAuthError('invalid_client_metadata', 'response_types must include code')
-  }
+  checkGrantAndResponseTypes(request)
   return {
     clientName: cleanName(name),
-    redirectUris: acceptRedirectUris(request.redirect_uris),
+    redirectUris: acceptRedirectUris(request.redirect_uris, uri =>
+      isPermittedRedirectUri(uri, redirects),
+    ),
     authMethod: acceptAuthMethod(request.token_endpoint_auth_method),
     ...(defaultScope?.length && { defaultScope }),
     ...(clientUri !== undefined && isHttpsUrl(clientUri) && { clientUri }),
   }
-}
-
-function acceptRedirectUris(uris: readonly string[]): string[] {
-  const faults = uris.map(findRedirectUriFault)
-  const dangerous = faults.findIndex(fault => fault && DANGEROUS.has(fault))
-  if (dangerous !== -1) {
-    throw new OAuthError('invalid_redirect_uri', `redirect_uris[${dangerous}] ${faults[dangerous]}`)
-  }
-  const accepted = uris.filter((_, index) => faults[index] === undefined)
-  if (accepted.length === 0)
-    throw new OAuthError('invalid_redirect_uri', `redirect_uris[0] ${faults[0]}`)
-  return accepted
 }
 
 /** What a client may be without a key of its own. The default is the standard's. @see RFC 7591 section 2 */
@@ -110,16 +111,6 @@ function acceptAuthMethod(method = 'client_secret_basic'): RegisteredMetadata['a
   if (method === 'none' || method === 'client_secret_basic' || method === 'client_secret_post')
     return method
   throw new OAuthError('invalid_client_metadata', 'token_endpoint_auth_method is not supported')
-}
-
-/** Without control and formatting characters, which could make a name look like something else. */
-function cleanName(name = ''): string {
-  const clean = name.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '').trim()
-  return [...clean].slice(0, MAX_NAME_LENGTH).join('') || 'An app without a name'
-}
-
-function isHttpsUrl(text: string): boolean {
-  return URL.canParse(text) && new URL(text).protocol === 'https:'
 }
 
 function describeHost(uri: string): string {

@@ -10,6 +10,8 @@ import { correlationIdOf } from './correlation.ts'
 
 /** The three renderings of what goes wrong at the authorization server: JSON, a redirect to the client, a page for a person. */
 
+const ANSWER_PARAMETERS = ['code', 'error', 'error_description', 'error_uri', 'iss', 'state']
+
 type Surroundings = Pick<AuthorizationServer, 'issuer' | 'logger'>
 
 /** What any throw means to a client. Only the texts of `OAuthError` reach the wire; everything else is fixed. */
@@ -41,15 +43,25 @@ export function renderJsonError(server: Surroundings, c: Context, thrown: unknow
   return c.json(body, error.status as ContentfulStatusCode)
 }
 
+type FaultDetails = {
+  reason: string
+  clientName?: string
+  cause?: unknown
+  /** Where it is another one than is usual for the kind. */
+  status?: number
+  /** For kinds that may pass. */
+  retryAfterSeconds?: number
+}
+
 /** A page for whoever is in front of the browser; the reason is for the log. */
 export function renderFault(
   server: Surroundings,
   c: Context,
   kind: ErrorKind,
-  details: { reason: string; clientName?: string; cause?: unknown },
+  details: FaultDetails,
 ): Response {
   const correlationId = correlationIdOf(c)
-  const { reason, clientName, cause } = details
+  const { reason, clientName, cause, retryAfterSeconds = 5 } = details
   const level = kind === 'server-error' ? 'error' : 'warn'
   server.logger[level](
     { correlationId, path: c.req.path, kind, reason, ...(cause !== undefined && { err: cause }) },
@@ -61,9 +73,9 @@ export function renderFault(
     correlationId,
     ...(clientName !== undefined && { clientName }),
   })
-  const { status } = ERROR_TEXTS[kind]
-  if (status === 503 || status === 429) c.header('Retry-After', '5')
-  return renderPageResponse(c, page, status)
+  const status = details.status ?? ERROR_TEXTS[kind].status
+  if (status === 503 || status === 429) c.header('Retry-After', String(retryAfterSeconds))
+  return renderPageResponse(c, page, status as ContentfulStatusCode)
 }
 
 export function renderPageResponse(
@@ -83,7 +95,9 @@ export function renderThrownPage(server: Surroundings, c: Context, thrown: unkno
       : error.code === 'temporarily_unavailable'
         ? 'unavailable'
         : 'bad-request'
-  return renderFault(server, c, kind, { reason: error.reason, cause: error.cause })
+  const { reason, cause, status, retryAfterSeconds } = error
+  const wait = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
+  return renderFault(server, c, kind, { reason, cause, status, ...wait })
 }
 
 /**
@@ -98,6 +112,8 @@ export function redirectToClient(
   answer: { code: string } | OAuthError,
 ): Response {
   const url = new URL(to.redirectUri)
+  // Whoever registered a redirect URI with an answer in its query does not get to speak for us.
+  for (const name of ANSWER_PARAMETERS) url.searchParams.delete(name)
   if (answer instanceof OAuthError) {
     logRefusal(server, c, answer)
     url.searchParams.set('error', answer.code)

@@ -9,6 +9,7 @@ import { createConsentEndpoint } from './consent.ts'
 import type { AuthorizationServer } from './context.ts'
 import { correlate } from './correlation.ts'
 import type { GrantEnding } from './grant-ending.ts'
+import { createIntrospectionEndpoint, findIntrospectors } from './introspection.ts'
 import { describeAuthorizationServer } from './metadata.ts'
 import { createRegistrationEndpoint } from './registration.ts'
 import { renderFault, renderJsonError, renderPageResponse, renderThrownPage } from './responses.ts'
@@ -36,6 +37,8 @@ export function createAuthorizationServerApp(
   route(['POST'], '/token', renderJsonError, createTokenEndpoint(server, ending))
   route(['POST'], '/register', renderJsonError, createRegistrationEndpoint(server))
   route(['POST'], '/revoke', renderJsonError, createRevocationEndpoint(server, ending))
+  if (findIntrospectors(server).length > 0)
+    route(['POST'], '/introspect', renderJsonError, createIntrospectionEndpoint(server))
   route(['GET'], '/.well-known/oauth-authorization-server', renderJsonError, c => {
     c.header('Cache-Control', 'public, max-age=300')
     return c.json(describeAuthorizationServer(server))
@@ -98,5 +101,7 @@ function notFound(server: AuthorizationServer, c: Context): Response {
   const wantsPage =
     c.req.header('accept')?.includes('text/html') && !c.req.path.startsWith('/.well-known/')
   if (wantsPage) return renderFault(server, c, 'not-found', { reason: 'no such path' })
+  // A client in a browser must be able to read that there is nothing, to look elsewhere.
+  c.header('Access-Control-Allow-Origin', '*')
   return c.json({ error: 'not_found', error_description: 'there is nothing at this path' }, 404)
 }

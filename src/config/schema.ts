@@ -7,9 +7,11 @@ import { z } from 'zod'
 import { integer, milliseconds, parsed, port, size, text } from './fields.ts'
 import { Malformed } from './malformed.ts'
 import { backends } from './sections/backends.ts'
+import { clients } from './sections/clients.ts'
 import { keys } from './sections/keys.ts'
 import { lifetimes } from './sections/lifetimes.ts'
 import { redis } from './sections/redis.ts'
+import { clientDocuments, registration } from './sections/registration.ts'
 import { upstream } from './sections/upstream.ts'
 import { distinct, itself, renamed, resolved } from './shapes.ts'
 import { parseOrigin, parseSecureOrigin } from './urls.ts'
@@ -79,6 +81,9 @@ const written = z.strictObject({
   redis: redis.exactOptional(),
   upstream,
   backends,
+  registration,
+  clientDocuments,
+  clients,
   allowedOrigins: z
     .array(parsed('origin', parseAllowedOrigin))
     .check(distinct(itself, 'is listed twice'))
@@ -128,6 +133,7 @@ export type GatewayConfig = DeepReadonly<z.output<typeof gatewaySchema>>
 
 export type UpstreamConfig = GatewayConfig['upstream']
 export type BackendConfig = GatewayConfig['backends'][number]
+export type ClientConfig = GatewayConfig['clients'][number]
 export type RedisConfig = NonNullable<GatewayConfig['redis']>
 
 function parseAllowedOrigin(input: string): string {

@@ -38,6 +38,8 @@ export type BrowserAgentOptions = {
   observer?: AgentObserver
   /** Sent with every request, besides a browser's own. */
   headers?: Record<string, string>
+  /** How requests are sent. Default: over the network. */
+  fetch?: (url: URL, init: RequestInit) => Response | Promise<Response>
 }
 
 /** Is told of each URL (the one of the stop too), form and `Set-Cookie` field before it is acted upon. */
@@ -53,7 +55,7 @@ const MAX_REDIRECTS = 20
 
 /** A browser without a screen: cookies, redirects one by one, forms. */
 export function createBrowserAgent(options: BrowserAgentOptions = {}): BrowserAgent {
-  const { observer } = options
+  const { observer, fetch: send = fetch } = options
   const cookies = createCookieJar()
   const allHops: Hop[] = []
   const isStop = createStop(options.stopAt)
@@ -63,7 +65,7 @@ export function createBrowserAgent(options: BrowserAgentOptions = {}): BrowserAg
     const cookie = cookies.headerFor(url)
     observer?.addUrl(url.href)
     if (form) observer?.addForm(form)
-    const response = await fetch(url, {
+    const response = await send(url, {
       method,
       redirect: 'manual',
       headers: {

@@ -5,6 +5,8 @@ export type AuthorizationRequest = {
   clientId: string
   clientName: string
   redirectUri: string
+  /** The client left it out, having registered only one, so it may leave it out at `/token` too. */
+  redirectUriImplied?: boolean
   /** The client's own, returned as it came. */
   state?: string
   /** S256. */
@@ -46,6 +48,8 @@ export type AuthorizationCode = {
   grantId: string
   clientId: string
   redirectUri: string
+  /** As in the request. */
+  redirectUriImplied?: boolean
   codeChallenge: string
   resource: string
 }

@@ -29,10 +29,11 @@ const PARAMETER_FIELD = /^mcp-param-[!#$%&'*+.^_`|~0-9a-z-]+$/
 const PREFLIGHT_SECONDS = 7200
 const NONE: readonly string[] = []
 
-/** @param origins serialised origins, compared as they are; `publicUrl`'s own is one of them */
+/** @param origins serialised origins, compared as they are; `publicUrl`'s own is one of them. `*` among them stands for every origin. */
 export function createCrossOrigin(origins: readonly string[]): CrossOrigin {
   const allowed = new Map(origins.map(origin => [origin, fieldsFor(origin)]))
-  return { find: origin => (origin === undefined ? NONE : allowed.get(origin)) }
+  const others = allowed.get('*')
+  return { find: origin => (origin === undefined ? NONE : (allowed.get(origin) ?? others)) }
 }
 
 /** Whether an OPTIONS request is a browser's question rather than a request of its own. */

@@ -80,12 +80,18 @@ function clientAuth(options: UpstreamOptions): ClientAuth {
     : ClientSecretPost(options.clientSecret)
 }
 
+/**
+ * Every request has a connection of its own. A kept one may be closed by the upstream at the moment of its next use, and then nobody knows whether a code or a refresh
+ * token was spent; a handshake an hour and user is cheaper.
+ */
 function createScopedFetch(scope: AsyncLocalStorage<RefreshScope>): typeof fetch {
   return async (url, init = {}) => {
+    const headers = new Headers(init.headers)
+    headers.set('connection', 'close')
     const refresh = scope.getStore()
-    if (!refresh) return fetch(url, init)
+    if (!refresh) return fetch(url, { ...init, headers })
     const signals = [refresh.signal, ...(init.signal ? [init.signal] : [])]
-    const response = await fetch(url, { ...init, signal: AbortSignal.any(signals) })
+    const response = await fetch(url, { ...init, headers, signal: AbortSignal.any(signals) })
     return setIdTokenAside(response, refresh)
   }
 }

@@ -7,9 +7,10 @@ import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'o
  * - `operator`: our own registration at the upstream is wrong. The grant is kept and somebody must look.
  * - `transient`: the same request may succeed in a moment, and it certainly had no effect.
  * - `ambiguous`: no answer came although the request went out. It may have been carried out, and a refresh token rotated.
+ * - `invalid`: an answer came, and is not what it must be: an ID token with a wrong signature, issuer, audience or nonce, an answer without its fields.
  */
 export type UpstreamFailure = {
-  kind: 'dead' | 'operator' | 'transient' | 'ambiguous'
+  kind: 'dead' | 'operator' | 'transient' | 'ambiguous' | 'invalid'
   /** The upstream's `error`, or a word of ours for what happened on the wire. Safe to log. */
   error: string
   /** HTTP status, where there was an answer. */
@@ -46,6 +47,16 @@ const NEVER_SENT = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
+/** Codes of `openid-client` for an answer that fails its checks. */
+const INVALID = new Set([
+  'OAUTH_INVALID_RESPONSE',
+  'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED',
+  'OAUTH_JWT_CLAIM_COMPARISON_FAILED',
+  'OAUTH_JWT_TIMESTAMP_CHECK_FAILED',
+  'OAUTH_KEY_SELECTION_FAILED',
+  'OAUTH_UNSUPPORTED_OPERATION',
+])
+
 /** Reads what `openid-client` threw. Status first: a 429 or a 503 says nothing about a token, whatever its body is. */
 export async function classifyFailure(thrown: unknown): Promise<UpstreamFailure> {
   if (thrown instanceof ResponseBodyError)
@@ -55,6 +66,9 @@ export async function classifyFailure(thrown: unknown): Promise<UpstreamFailure>
   }
   if (thrown instanceof ClientError && thrown.cause instanceof Response) {
     return classifyUnreadable(thrown.cause)
+  }
+  if (thrown instanceof ClientError && thrown.code !== undefined && INVALID.has(thrown.code)) {
+    return { kind: 'invalid', error: thrown.code.toLowerCase() }
   }
   return classifyConnection(thrown)
 }
@@ -104,7 +118,7 @@ function errorCodes(thrown: unknown): string[] {
     if (at instanceof AggregateError) codes.push(...at.errors.flatMap(errorCodes))
     if ('code' in at && typeof at.code === 'string') codes.push(at.code)
   }
-  return codes.filter(code => code !== 'OAUTH_INVALID_RESPONSE')
+  return codes
 }
 
 function retryAfter(response: Response): { retryAfterSeconds?: number } {

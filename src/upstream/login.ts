@@ -69,6 +69,7 @@ export async function completeLogin(
   expected: LoginExpectation,
   now: () => number,
 ): Promise<LoginResult> {
+  if (options.issParam === 'require' && !answer.has('iss')) return invalidAnswer('missing_iss')
   try {
     const response = await authorizationCodeGrant(
       await client.configuration(),
@@ -82,7 +83,7 @@ export async function completeLogin(
       { ...options.codeParams },
     )
     const identity = readIdentity(response.claims() ?? {})
-    if (!identity) throw new TypeError('the ID token names no subject')
+    if (!identity) return invalidAnswer('missing_subject')
     return { outcome: 'completed', tokens: readTokens(response, now()), identity }
   } catch (thrown) {
     if (thrown instanceof AuthorizationResponseError) {
@@ -103,7 +104,9 @@ function callbackUrl(options: UpstreamOptions, answer: URLSearchParams): URL {
   for (const [name, value] of answer) {
     if (name !== 'iss' || options.issParam !== 'ignore') url.searchParams.append(name, value)
   }
-  if (options.issParam === 'require' && !answer.has('iss'))
-    throw new TypeError('the upstream sent no iss')
   return url
+}
+
+function invalidAnswer(error: string): LoginResult {
+  return { outcome: 'failed', failure: { kind: 'invalid', error }, cause: undefined }
 }

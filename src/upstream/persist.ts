@@ -1,15 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Grant } from '../domain/grant.ts'
 import { OutageError } from '../domain/outage.ts'
-import { createId } from '../domain/secret.ts'
 import type { Logger } from '../observability/log.ts'
 import type { GrantStore, Lease, UpstreamUpdate } from '../store/port.ts'
+import { claimLease } from './held-lease.ts'
 
 const BACKOFF_MS = 250
 
+/** `blocked`: our lease has run out and another holds it, but nobody has written. */
+type Attempt = 'written' | 'overtaken' | 'blocked'
+
 /**
- * Writes what the upstream gave, before anything else is done with it: it may have rotated, and then this process holds the only copy. A store in trouble is tried
- * again until `deadline`; a lease that ended meanwhile is claimed again, which helps only while nobody else has written.
+ * Writes what the upstream gave, before anything else is done with it: it may have rotated, and then this process holds the only copy. So neither a store in trouble
+ * nor another holder of the lease ends it before `deadline`; only what was written meanwhile does, and a revocation.
  *
  * @param deadline on the clock of `performance.now()`
  * @returns whether it was written; `false` means that another writer or a revocation came first
@@ -21,30 +24,39 @@ export async function persistUpdate(
   claimed: Grant,
   update: UpstreamUpdate,
   deadline: number,
-  log: Logger,
+  logger: Logger,
 ): Promise<boolean> {
   for (;;) {
+    const isLast = performance.now() > deadline
     try {
-      if (await grants.replaceUpstreamTokens(lease, claimed.version, update)) return true
-      return await persistUnderNewLease(grants, claimed, update)
+      const attempt = await write(grants, lease, claimed, update)
+      if (attempt !== 'blocked' || isLast) return attempt === 'written'
+      logger.warn(
+        'another replica holds the lease while refreshed upstream tokens wait; trying again',
+      )
     } catch (failure) {
-      if (!(failure instanceof OutageError) || performance.now() > deadline) throw failure
-      log.warn({ err: failure }, 'the store does not take refreshed upstream tokens; trying again')
-      await delay(BACKOFF_MS)
+      if (!(failure instanceof OutageError) || isLast) throw failure
+      logger.warn(
+        { err: failure },
+        'the store does not take refreshed upstream tokens; trying again',
+      )
     }
+    await delay(BACKOFF_MS)
   }
 }
 
-async function persistUnderNewLease(
+async function write(
   grants: GrantStore,
-  claimed: Grant,
+  lease: Lease,
+  { grantId, version }: Grant,
   update: UpstreamUpdate,
-): Promise<boolean> {
-  const again = await grants.claimUpstreamRefresh(claimed.grantId, createId())
-  if (!again) return false
-  try {
-    return await grants.replaceUpstreamTokens(again.lease, claimed.version, update)
-  } finally {
-    await grants.releaseLease(again.lease)
-  }
+): Promise<Attempt> {
+  if (await grants.replaceUpstreamTokens(lease, version, update)) return 'written'
+  // By the same owner: whoever releases the first lease releases this one.
+  const again = await claimLease(grants, grantId, lease.owner)
+  if (again && (await grants.replaceUpstreamTokens(again.lease, version, update))) return 'written'
+  const current = again?.grant ?? (await grants.find(grantId))
+  // An earlier try, whose answer was lost.
+  if (current?.upstreamTokens.accessToken === update.tokens.accessToken) return 'written'
+  return current?.version === version ? 'blocked' : 'overtaken'
 }

@@ -1,4 +1,4 @@
-import type { Grant } from '../domain/grant.ts'
+import { type Grant, grantExpiresAt } from '../domain/grant.ts'
 import type { Lease } from '../store/port.ts'
 import type { UpstreamFailure } from './failure.ts'
 import { judgeFreshness } from './freshness.ts'
@@ -34,12 +34,9 @@ export async function redeemUnderLease(
   lease: Lease,
   claimed: Grant,
 ): Promise<RefreshOutcome> {
-  const { grants, refreshTimeoutMs, closing } = context
-  const held = holdLease(
-    grants,
-    lease,
-    AbortSignal.any([AbortSignal.timeout(refreshTimeoutMs), closing]),
-  )
+  const { grants, refreshTimeoutMs } = context
+  const limit = AbortSignal.timeout(refreshTimeoutMs)
+  const held = holdLease(grants, { lease, grant: claimed }, limit)
   try {
     const already = judgeGrant(claimed, context)
     if (already) return already
@@ -63,54 +60,66 @@ async function store(
   { tokens, identity }: RefreshResult & { outcome: 'refreshed' },
   upstream: Upstream,
 ): Promise<RefreshOutcome> {
-  const { grants, logger, refreshTimeoutMs } = context
+  const { grants, logger, refreshTimeoutMs, lifetime, now } = context
   const renewed = {
     ...claimed,
     upstreamTokens: tokens,
     version: claimed.version + 1,
     ...(identity && { identity }),
   }
+  const expiresAt = grantExpiresAt(renewed, lifetime, now())
+  const update = { tokens, expiresAt, ...(identity && { identity }) }
   const deadline = performance.now() + refreshTimeoutMs * 2
-  if (
-    await persistUpdate(
-      grants,
-      lease,
-      claimed,
-      { tokens, ...(identity && { identity }) },
-      deadline,
-      logger,
-    )
-  ) {
-    logger.info({ path: 'refreshed', version: renewed.version }, 'upstream tokens refreshed')
+  if (await persistUpdate(grants, lease, claimed, update, deadline, logger)) {
     return { outcome: 'refreshed', grant: renewed, path: 'refreshed' }
   }
-  logger.warn(
-    { path: 'lost' },
-    'refreshed upstream tokens were not stored: somebody else came first',
-  )
   const current = await grants.find(claimed.grantId)
+  logger.warn({ path: 'lost', revoked: !current }, 'refreshed upstream tokens came too late')
   // A grant that was revoked meanwhile took its old refresh token with it, but not this one.
   if (!current) await upstream.revoke(tokens).catch(() => false)
-  const outcome = judgeGrant(current, { ...context, seen: claimed })
-  return outcome ?? { outcome: 'unavailable', reason: 'lease_lost', retryAfterSeconds: 1 }
+  return judgeAfter(context, claimed, current)
 }
 
 async function fail(
-  { grants, logger, now }: RefreshContext,
+  context: RefreshContext,
   lease: Lease,
   claimed: Grant,
   failure: UpstreamFailure,
 ): Promise<RefreshOutcome> {
-  const { kind, error, status, description, claims, retryAfterSeconds = 2 } = failure
+  const { logger } = context
+  const { kind, error, status, description, retryAfterSeconds = 2 } = failure
   const line = { path: 'failed', failure: kind, error, status, upstreamDescription: description }
   if (kind === 'dead') {
     logger.warn(line, 'the upstream wants a new login')
-    const death = { error, at: now(), ...(claims !== undefined && { claims }) }
-    await grants.markDead(lease, claimed.version, death)
-    return { outcome: 'gone', reason: error }
+    return bury(context, lease, claimed, failure)
   }
   if (kind === 'operator')
     logger.error(line, 'the upstream refuses this gateway; its registration there needs attention')
   else logger.warn(line, 'the upstream did not refresh; the grant is kept')
   return { outcome: 'unavailable', reason: `upstream_${kind}`, retryAfterSeconds }
+}
+
+/** Notes the death, unless somebody has written since: then it was an old refresh token that the upstream refused. */
+async function bury(
+  context: RefreshContext,
+  lease: Lease,
+  claimed: Grant,
+  { error, claims }: UpstreamFailure,
+): Promise<RefreshOutcome> {
+  const { grants, now } = context
+  const death = { error, at: now(), ...(claims !== undefined && { claims }) }
+  if (await grants.markDead(lease, claimed.version, death)) {
+    return { outcome: 'gone', reason: error }
+  }
+  return judgeAfter(context, claimed, await grants.find(claimed.grantId))
+}
+
+/** The outcome after a write that was refused. */
+function judgeAfter(
+  context: RefreshContext,
+  claimed: Grant,
+  current: Grant | undefined,
+): RefreshOutcome {
+  const outcome = judgeGrant(current, { ...context, seen: claimed })
+  return outcome ?? { outcome: 'unavailable', reason: 'lease_lost', retryAfterSeconds: 2 }
 }

@@ -31,21 +31,47 @@ export async function refreshUpstreamTokens(
   if (refreshToken === undefined)
     return { outcome: 'failed', failure: { kind: 'dead', error: 'no_refresh_token' } }
   for (let tried = 1; ; tried += 1) {
-    try {
-      const { result, idToken } = await client.refreshing(signal, async () =>
-        refreshTokenGrant(
-          await client.configuration(),
-          refreshToken,
-          refreshParams(options, grant),
-        ),
-      )
-      return readRefreshed(grant, result, idToken, now())
-    } catch (thrown) {
-      const failure = await classifyFailure(thrown)
-      const again = mayRepeat(failure, options) && tried < TRIES && !signal.aborted
-      if (!again || !(await waitBefore(tried, failure, signal)))
-        return { outcome: 'failed', failure }
+    const redeemed = await redeemOnce(client, options, grant, refreshToken, signal)
+    if ('response' in redeemed) {
+      return readRefreshed(grant, redeemed.response, redeemed.idToken, now())
     }
+    const failure = redeemed
+    const again = mayRepeat(failure, options) && tried < TRIES && !signal.aborted
+    if (!again || !(await waitBefore(tried, failure, signal))) return { outcome: 'failed', failure }
+  }
+}
+
+type Redeemed = { response: TokenEndpointResponse; idToken: string | undefined }
+
+async function redeemOnce(
+  client: UpstreamClient,
+  options: UpstreamOptions,
+  grant: Grant,
+  refreshToken: string,
+  signal: AbortSignal,
+): Promise<Redeemed | UpstreamFailure> {
+  const configuration = await within(signal, client.configuration()).catch(classifyFailure)
+  // Whatever went wrong with discovery, nothing that can be spent was sent.
+  if ('kind' in configuration) return { ...configuration, kind: 'transient' }
+  const redeem = () => refreshTokenGrant(configuration, refreshToken, refreshParams(options, grant))
+  try {
+    const { result, idToken } = await client.refreshing(signal, redeem)
+    return { response: result, idToken }
+  } catch (thrown) {
+    return classifyFailure(thrown)
+  }
+}
+
+/** What is asked for goes on, for others want it too; the waiting ends with `signal`. */
+async function within<T>(signal: AbortSignal, wanted: Promise<T>): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = () => reject(signal.reason)
+  signal.addEventListener('abort', onAbort)
+  if (signal.aborted) onAbort()
+  try {
+    return await Promise.race([wanted, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
   }
 }
 

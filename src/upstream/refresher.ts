@@ -1,19 +1,20 @@
 import { LRUCache } from 'lru-cache'
-import type { Grant } from '../domain/grant.ts'
+import type { Grant, GrantLifetime } from '../domain/grant.ts'
 import { OutageError } from '../domain/outage.ts'
 import { createId } from '../domain/secret.ts'
 import type { Logger } from '../observability/log.ts'
 import type { GrantStore } from '../store/port.ts'
 import { type Changes, createChanges } from './changes.ts'
+import { claimLease } from './held-lease.ts'
 import type { Upstream } from './provider.ts'
 import { judgeGrant, redeemUnderLease } from './redemption.ts'
 
 export type UpstreamOf = (name: string) => Upstream | undefined
 
-export type RefreshOutcome =
-  | { outcome: 'refreshed'; grant: Grant; path: 'joined' | 'waited' | 'refreshed' }
-  | { outcome: 'gone'; reason: string }
-  | { outcome: 'unavailable'; reason: string; retryAfterSeconds: number }
+type Refreshed = { outcome: 'refreshed'; grant: Grant; path: 'joined' | 'waited' | 'refreshed' }
+type Unavailable = { outcome: 'unavailable'; reason: string; retryAfterSeconds: number }
+
+export type RefreshOutcome = Refreshed | { outcome: 'gone'; reason: string } | Unavailable
 
 export type RefreshRequest = {
   /** Refresh although the token has not expired: a backend has refused it. */
@@ -29,8 +30,8 @@ export type Refresher = {
   mayStart(grantId: string): boolean
   /** The grant was changed somewhere; who waits for that looks again. */
   wake(grantId: string): void
-  /** Cancels what is under way at the upstream. */
-  close(): void
+  /** Ends all waiting, and resolves when what is under way at the upstream is stored: its answer may be the only copy of a rotated token. */
+  close(): Promise<void>
 }
 
 export type RefresherOptions = {
@@ -41,6 +42,7 @@ export type RefresherOptions = {
   now: () => number
   /** Bound of one refresh, all tries together. */
   refreshTimeoutMs: number
+  lifetime: GrantLifetime
 }
 
 /** What one refresh works with. */
@@ -52,10 +54,11 @@ export type RefreshContext = RefresherOptions & {
 
 /** How long a failed grant is left alone, so that a thousand calls do not become a thousand requests to an IdP in trouble. */
 const COOL_DOWN_MS = 1000
+const COOL_DOWN_AT_MOST_MS = 60_000
 
 export function createRefresher(options: RefresherOptions): Refresher {
   const running = new Map<string, Promise<RefreshOutcome>>()
-  const cooling = new LRUCache<string, RefreshOutcome>({ max: 20_000, ttl: COOL_DOWN_MS })
+  const cooling = createCoolDown()
   const changes = createChanges()
   const closing = new AbortController()
 
@@ -65,29 +68,56 @@ export function createRefresher(options: RefresherOptions): Refresher {
   ): Promise<RefreshOutcome> => {
     const { grantId, upstream } = seen
     const logger = options.logger.child({ correlationId, grantId, upstream })
-    return claimOrWait({ ...options, logger, seen, force, closing: closing.signal }, changes)
+    const context = { ...options, logger, seen, force, closing: closing.signal }
+    return claimOrWait(context, changes)
       .catch(failure => describeOutage(failure, logger))
       .then(outcome => {
-        if (outcome.outcome === 'unavailable') cooling.set(grantId, outcome)
+        if (outcome.outcome === 'unavailable') cooling.begin(grantId, outcome)
+        if (outcome.outcome === 'refreshed') noteRefreshed(logger, outcome)
         return outcome
       })
       .finally(() => running.delete(grantId))
   }
 
   return {
-    refresh: (seen, request) => {
+    refresh: async (seen, request) => {
       const { grantId } = seen
-      const joined = running.get(grantId)
-      if (joined) return joined.then(asJoined)
-      const cooled = cooling.get(grantId)
-      if (cooled) return Promise.resolve(cooled)
+      for (let joined = running.get(grantId); joined; joined = running.get(grantId)) {
+        const outcome = await joined
+        if (leadsBeyond(outcome, seen)) return asJoined(outcome)
+      }
+      const cooled = cooling.find(grantId)
+      if (cooled) return cooled
       const work = start(seen, request)
       running.set(grantId, work)
       return work
     },
-    mayStart: grantId => !running.has(grantId) && !cooling.has(grantId),
+    mayStart: grantId => !running.has(grantId) && !cooling.find(grantId),
     wake: changes.wake,
-    close: () => closing.abort(),
+    close: async () => {
+      closing.abort()
+      for (const grantId of running.keys()) changes.wake(grantId)
+      await Promise.all(running.values())
+    },
+  }
+}
+
+/** Remembers failures: for a moment, or for as long as the upstream asked to be left alone. */
+function createCoolDown() {
+  const cooling = new LRUCache<string, { outcome: Unavailable; endsAt: number }>({ max: 20_000 })
+  return {
+    begin: (grantId: string, outcome: Unavailable): void => {
+      // A second less than callers are told: who comes back in time finds it over.
+      const wished = (outcome.retryAfterSeconds - 1) * 1000
+      const ttl = Math.min(Math.max(wished, COOL_DOWN_MS), COOL_DOWN_AT_MOST_MS)
+      cooling.set(grantId, { outcome, endsAt: performance.now() + ttl }, { ttl })
+    },
+    find: (grantId: string): Unavailable | undefined => {
+      const entry = cooling.get(grantId)
+      if (!entry) return undefined
+      const leftSeconds = Math.ceil((entry.endsAt - performance.now()) / 1000)
+      return { ...entry.outcome, retryAfterSeconds: Math.max(leftSeconds, 0) + 1 }
+    },
   }
 }
 
@@ -95,11 +125,12 @@ export function createRefresher(options: RefresherOptions): Refresher {
 async function claimOrWait(context: RefreshContext, changes: Changes): Promise<RefreshOutcome> {
   const { grants, seen, logger, closing, refreshTimeoutMs } = context
   const deadline = performance.now() + refreshTimeoutMs * 2
+  const owner = createId()
   while (performance.now() < deadline && !closing.aborted) {
     // Listening begins before the claim: what happens in between is not missed.
     const change = changes.next(seen.grantId)
     try {
-      const claim = await grants.claimUpstreamRefresh(seen.grantId, createId())
+      const claim = await claimLease(grants, seen.grantId, owner)
       if (claim) return await redeemUnderLease(context, claim.lease, claim.grant)
       const outcome = judgeGrant(await grants.find(seen.grantId), context)
       if (outcome) return outcome
@@ -112,13 +143,22 @@ async function claimOrWait(context: RefreshContext, changes: Changes): Promise<R
   return { outcome: 'unavailable', reason: 'refresh_held_elsewhere', retryAfterSeconds: 2 }
 }
 
+/** Whether an outcome is of use to somebody who saw `seen`: a refresh that began before that may have led no further. */
+function leadsBeyond(outcome: RefreshOutcome, seen: Grant): boolean {
+  return outcome.outcome !== 'refreshed' || outcome.grant.version > seen.version
+}
+
+function noteRefreshed(logger: Logger, { path, grant }: Refreshed): void {
+  const line = { path, version: grant.version }
+  if (path === 'refreshed') logger.info(line, 'upstream tokens refreshed')
+  else logger.info(line, 'upstream tokens refreshed by another replica')
+}
+
 /** The one translation of a failed store (or of a mistake of ours) into an answer that loses nothing. */
-export function describeOutage(
-  failure: unknown,
-  logger: Logger,
-): { outcome: 'unavailable'; reason: string; retryAfterSeconds: number } {
+export function describeOutage(failure: unknown, logger: Logger): Unavailable {
   if (failure instanceof OutageError) {
     const { dependency, retryAfterSeconds } = failure
+    logger.warn({ err: failure }, `the ${dependency} gave no answer; the grant is kept`)
     return { outcome: 'unavailable', reason: `${dependency}_outage`, retryAfterSeconds }
   }
   logger.error({ err: failure }, 'coming by an upstream token failed unexpectedly')

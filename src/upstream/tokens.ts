@@ -1,5 +1,4 @@
-import { LRUCache } from 'lru-cache'
-import type { Grant } from '../domain/grant.ts'
+import type { Grant, GrantLifetime } from '../domain/grant.ts'
 import type { Logger } from '../observability/log.ts'
 import type { GrantStore, Invalidations } from '../store/port.ts'
 import { judgeFreshness } from './freshness.ts'
@@ -10,6 +9,7 @@ import {
   type RefreshOutcome,
   type UpstreamOf,
 } from './refresher.ts'
+import { createOnce, createTokenCache, type TokenCache } from './token-cache.ts'
 
 /** A grant whose upstream access token can be used now. */
 export type Usable = {
@@ -47,7 +47,8 @@ export type UpstreamTokenSource = {
     rejected: string,
     correlationId: string,
   ): Promise<FreshToken>
-  close(): void
+  /** Resolves when every refresh that is under way is stored. */
+  close(): Promise<void>
 }
 
 export type UpstreamTokenSourceOptions = {
@@ -63,103 +64,84 @@ export type UpstreamTokenSourceOptions = {
   cacheSize?: number
   /** Bound of one refresh, all tries together. */
   refreshTimeoutMs: number
+  /** How long a grant lives; the upstream's own life may change with each refresh. */
+  lifetime: GrantLifetime
 }
 
 /** A backend that refuses even a token this young is not helped by another one. */
 const TOO_YOUNG_TO_BLAME_SECONDS = 5
 
-type Cached = { usable: Usable; jitter: number }
-
 export function createUpstreamTokenSource(
   options: UpstreamTokenSourceOptions,
 ): UpstreamTokenSource {
-  const { invalidations, now, cacheMs = 5000, cacheSize = 20_000 } = options
+  const { invalidations, now, logger } = options
   const refresher = createRefresher(options)
-  const cache = new LRUCache<string, Cached>({ max: cacheSize, ttl: cacheMs })
-  const gone = new LRUCache<string, FreshToken>({ max: cacheSize, ttl: cacheMs })
-  const once = createOnce()
-
-  const remember = (grantId: string, answer: FreshToken): void => {
-    if (answer.outcome === 'gone') gone.set(grantId, answer)
-    if (answer.outcome === 'usable') {
-      cache.set(grantId, { usable: { ...answer, path: 'cache' }, jitter: Math.random() })
-    }
-  }
+  const cache = createTokenCache(options)
+  const once = createOnce(cache.remember)
+  const behind: RefreshBehind = (grant, correlationId) =>
+    refreshBehind(refresher, cache, grant, correlationId)
   const unsubscribe = invalidations.subscribe(message => {
     if (message.kind !== 'grant') return
-    cache.delete(message.grantId)
+    cache.forget(message.grantId)
     once.spoil(message.grantId)
     refresher.wake(message.grantId)
   })
   const peek = (grantId: string): Usable | undefined => {
-    const cached = cache.get(grantId)
+    const cached = cache.find(grantId)
     if (!cached) return undefined
     const { grant } = cached.usable
     const freshness = judgeFreshness(grant.upstreamTokens, now(), cached.jitter)
     if (freshness === 'stale') return undefined
-    if (freshness === 'ahead') refreshBehind(refresher, grant)
+    if (freshness === 'ahead') behind(grant)
     return cached.usable
   }
   return {
     peek,
-    resolve: async (grantId, correlationId) =>
-      peek(grantId) ??
-      gone.get(grantId) ??
-      once.run(grantId, 'load', () => load(options, refresher, grantId, correlationId), remember),
-    resolveAfterRejection: (grantId, rejected, correlationId) => {
-      cache.delete(grantId)
-      const renew = () => renewRejected(options, refresher, grantId, rejected, correlationId)
-      return once.run(grantId, `renew ${rejected}`, renew, remember)
+    resolve: async (grantId, correlationId) => {
+      const answer =
+        peek(grantId) ??
+        cache.findGone(grantId) ??
+        (await once.run(grantId, 'load', () =>
+          load(options, refresher, behind, grantId, correlationId),
+        ))
+      return noted(logger, answer, grantId, correlationId)
     },
-    close: () => {
+    resolveAfterRejection: async (grantId, rejected, correlationId) => {
+      cache.forget(grantId)
+      const renew = () => renewRejected(options, refresher, grantId, rejected, correlationId)
+      const answer = await once.run(grantId, `renew ${rejected}`, renew)
+      return noted(logger, answer, grantId, correlationId)
+    },
+    close: async () => {
+      await refresher.close()
       unsubscribe()
-      refresher.close()
     },
   }
 }
 
-/** Joins callers to the work that is under way for the same thing, and only to that: a settled result is never shared. */
-function createOnce() {
-  const running = new Map<string, Map<string, Promise<FreshToken>>>()
-  return {
-    run: (
-      grantId: string,
-      what: string,
-      work: () => Promise<FreshToken>,
-      remember: (grantId: string, answer: FreshToken) => void,
-    ): Promise<FreshToken> => {
-      const ofGrant = running.get(grantId) ?? new Map<string, Promise<FreshToken>>()
-      const joined = ofGrant.get(what)
-      if (joined) return joined.then(asJoined)
-      const promise = work()
-        .then(answer => {
-          if (running.get(grantId) === ofGrant) remember(grantId, answer)
-          return answer
-        })
-        .finally(() => {
-          ofGrant.delete(what)
-          if (ofGrant.size === 0 && running.get(grantId) === ofGrant) running.delete(grantId)
-        })
-      ofGrant.set(what, promise)
-      running.set(grantId, ofGrant)
-      return promise
-    },
-    /** The grant has changed: what is under way may have read it before, so its result is neither joined any more nor remembered. */
-    spoil: (grantId: string): void => {
-      running.delete(grantId)
-    },
-  }
-}
+type RefreshBehind = (grant: Grant, correlationId?: string) => void
 
 /** The call goes out with the token it has; whatever comes of the refresh is met by a later one. */
-function refreshBehind(refresher: Refresher, grant: Grant): void {
-  if (grant.upstreamTokens.refreshToken === undefined || !refresher.mayStart(grant.grantId)) return
-  void refresher.refresh(grant, { force: false })
+function refreshBehind(
+  refresher: Refresher,
+  cache: TokenCache,
+  grant: Grant,
+  correlationId: string | undefined,
+): void {
+  const { grantId, upstreamTokens } = grant
+  if (upstreamTokens.refreshToken === undefined || !refresher.mayStart(grantId)) return
+  const request = { force: false, ...(correlationId !== undefined && { correlationId }) }
+  void refresher.refresh(grant, request).then(outcome => {
+    // The channel says so too, but its messages may be lost.
+    if (outcome.outcome === 'refreshed') cache.forgetOlder(grantId, outcome.grant.version)
+    if (outcome.outcome === 'gone') cache.forget(grantId)
+  })
 }
 
 async function load(
   { grants, now, logger }: UpstreamTokenSourceOptions,
   refresher: Refresher,
+  behind: RefreshBehind,
   grantId: string,
   correlationId: string,
 ): Promise<FreshToken> {
@@ -170,10 +152,10 @@ async function load(
     if (freshness === 'stale') {
       return answerOf(await refresher.refresh(grant, { force: false, correlationId }))
     }
-    if (freshness === 'ahead') refreshBehind(refresher, grant)
+    if (freshness === 'ahead') behind(grant, correlationId)
     return usable(grant, 'store')
   } catch (failure) {
-    return describeOutage(failure, logger)
+    return describeOutage(failure, logger.child({ grantId, correlationId }))
   }
 }
 
@@ -188,12 +170,39 @@ async function renewRejected(
     const grant = await grants.find(grantId)
     if (!grant || grant.dead) return notUsable(grant)
     const { accessToken, issuedAt } = grant.upstreamTokens
-    if (accessToken !== rejected) return usable(grant, 'store')
-    if (now() - issuedAt < TOO_YOUNG_TO_BLAME_SECONDS) return { outcome: 'rejected' }
-    return answerOf(await refresher.refresh(grant, { force: true, correlationId }))
+    const force = accessToken === rejected
+    if (force && isTooYoungToBlame(now() - issuedAt)) return { outcome: 'rejected' }
+    if (!force && judgeFreshness(grant.upstreamTokens, now(), 0) !== 'stale') {
+      return usable(grant, 'store')
+    }
+    return answerOf(await refresher.refresh(grant, { force, correlationId }))
   } catch (failure) {
-    return describeOutage(failure, logger)
+    return describeOutage(failure, logger.child({ grantId, correlationId }))
   }
+}
+
+/** A token from the future says nothing about its age: the clock of whoever got it was off. */
+function isTooYoungToBlame(ageSeconds: number): boolean {
+  return ageSeconds >= 0 && ageSeconds < TOO_YOUNG_TO_BLAME_SECONDS
+}
+
+/** One line for each token that is not simply at hand; for following one call, so at debug. */
+function noted(
+  logger: Logger,
+  answer: FreshToken,
+  grantId: string,
+  correlationId: string,
+): FreshToken {
+  const said =
+    answer.outcome === 'usable'
+      ? { path: answer.path, version: answer.grant.version }
+      : {
+          path: 'failed',
+          outcome: answer.outcome,
+          ...('reason' in answer && { reason: answer.reason }),
+        }
+  logger.debug({ correlationId, grantId, ...said }, 'upstream token resolved')
+  return answer
 }
 
 function usable(grant: Grant, path: Usable['path']): Usable {
@@ -206,8 +215,4 @@ function notUsable(grant: Grant | undefined): FreshToken {
 
 function answerOf(outcome: RefreshOutcome): FreshToken {
   return outcome.outcome === 'refreshed' ? usable(outcome.grant, outcome.path) : outcome
-}
-
-function asJoined(answer: FreshToken): FreshToken {
-  return answer.outcome === 'usable' ? { ...answer, path: 'joined' } : answer
 }

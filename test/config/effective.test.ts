@@ -83,6 +83,9 @@ describe('the effective configuration', () => {
           timeouts: { connect: '2s', headers: '1m' },
         },
       ],
+      registration: { enabled: true, loopback: true, appSchemes: true },
+      clientDocuments: { enabled: true, deny: [] },
+      clients: [],
       allowedOrigins: [],
       trustedProxies: [],
       lifetimes: {

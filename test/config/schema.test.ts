@@ -36,6 +36,9 @@ describe('a minimal configuration', () => {
           timeouts: { connectMs: 2000, headersMs: 60_000 },
         },
       ],
+      registration: { enabled: true, loopback: true, appSchemes: true },
+      clientDocuments: { enabled: true, deny: [] },
+      clients: [],
       allowedOrigins: [],
       trustedProxies: [],
       lifetimes: {

@@ -22,7 +22,9 @@ it('a second gateway on the same ports ends with 1 and one line that names the p
   try {
     const { code, output } = await runGateway(['start', '--config', file])
     expect(code).toBe(1)
-    expect(output).toBe(`port ${idp} of 127.0.0.1 is in use; is a gateway running already?\n`)
+    expect(output).toBe(
+      `port ${idp} of 127.0.0.1 is in use (EADDRINUSE); is a gateway running already?\n`,
+    )
   } finally {
     await first.stop()
     await rm(folder, { recursive: true })

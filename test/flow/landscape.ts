@@ -89,12 +89,14 @@ async function start(
   const backends = { legacy: await startBackends('legacy'), modern: await startBackends('modern') }
   parts.push(...Object.values(backends).flatMap(list => list.map(backend => backend.close)))
   const config = { ...describe(front, redis, idp, backends, key), ...options.config }
-  const startReplica = (index: number) =>
-    startGateway({ config: { ...config, ...listeners[index] } })
-  const startAll = () => Promise.all(listeners.map((_, index) => startReplica(index)))
+  const startReplica = async (listener: (typeof listeners)[number]) => {
+    const replica = await startGateway({ config: { ...config, ...listener } })
+    parts.push(replica.kill)
+    return replica
+  }
+  const startAll = () => allOrNothing(listeners.map(startReplica))
   const replicas = await startAll()
   const past: GatewayProcess[] = []
-  parts.push(() => Promise.all(replicas.map(replica => replica.kill())))
   return {
     ...{ redis, idp, backends, replicas, front, key, secrets, close },
     kill: async replica => {
@@ -116,6 +118,12 @@ async function start(
     },
     logs: () => [...past, ...replicas].map(replica => replica.logs()).join(''),
   }
+}
+
+/** Like `Promise.all`, but waits for all of them before it fails, so that what has started is known and can be stopped. */
+async function allOrNothing<T>(promises: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
 }
 
 async function reachStore(replicas: readonly GatewayProcess[]): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { createCrossOrigin } from '../../src/proxy/cross-origin.ts'
 import { ask, PUBLIC_URL, startBackend, startGateway } from './support.ts'
 
 const APP = 'https://app.example.com'
@@ -43,6 +44,14 @@ describe('MCP streamable HTTP: DNS rebinding', () => {
       expect(backend.field('origin')).toBeUndefined()
     },
   )
+})
+
+describe('any origin', () => {
+  test('is allowed where the configuration says "*"', async () => {
+    const { find } = createCrossOrigin([PUBLIC_URL, '*'])
+    expect(find('https://anywhere.example')).toContain('*')
+    expect(find(PUBLIC_URL)).toContain(PUBLIC_URL)
+  })
 })
 
 describe('Fetch standard: CORS', () => {

@@ -165,7 +165,7 @@ function steadyTokens(): UpstreamTokenSource {
     peek: () => usable(UPSTREAM_TOKEN),
     resolve: async () => usable(UPSTREAM_TOKEN),
     resolveAfterRejection: async (): Promise<FreshToken> => usable('upstream-token-2'),
-    close: () => undefined,
+    close: async () => {},
   }
 }
 

@@ -20,6 +20,7 @@ export type IdpEndpoint = 'authorize' | 'token' | 'discovery' | 'jwks' | 'revoca
  * - `reset`: TCP reset instead of an answer; the IdP does not see it.
  * - `drop-after-rotate`: the IdP refreshes, and its answer is lost with the connection. Other requests pass.
  * - `slow`: the IdP works at once, and its answer arrives `ms` later.
+ * - `rewrite`: fields of the IdP's JSON answer are set; those that are `undefined` are left out.
  */
 export type FaultKind =
   | { kind: 'hang' }
@@ -29,6 +30,7 @@ export type FaultKind =
   | { kind: 'reset' }
   | { kind: 'drop-after-rotate' }
   | { kind: 'slow'; ms: number }
+  | { kind: 'rewrite'; fields: Record<string, unknown> }
 
 export type Fault = FaultKind & {
   endpoint: IdpEndpoint | 'all'
@@ -56,6 +58,8 @@ export type FaultFront = {
 }
 
 type Answer = { status: number; headers: IncomingHttpHeaders; body: Buffer }
+
+const FOR_GATEWAY: ReadonlySet<IdpEndpoint> = new Set(['token', 'revocation'])
 
 const ENDPOINTS: readonly [RegExp, IdpEndpoint][] = [
   [/^\/auth$/, 'authorize'],
@@ -96,8 +100,7 @@ export function createFaultFront(inner: string, secrets?: SecretsLog): FaultFron
       const body = await buffer(request)
       const endpoint = endpointOf(request)
       const tokenCounts = countRequest(counts, endpoint, body)
-      const isForGateway = endpoint === 'token' || endpoint === 'revocation'
-      if (isForGateway) secrets?.addForm(new URLSearchParams(body.toString()))
+      if (FOR_GATEWAY.has(endpoint)) secrets?.addForm(new URLSearchParams(body.toString()))
       const fault = takeFault(endpoint, tokenCounts === counts.refresh)
       if (fault && isBeforeIdp(fault)) {
         countResult(tokenCounts, `fault:${fault.kind}`)
@@ -110,9 +113,17 @@ export function createFaultFront(inner: string, secrets?: SecretsLog): FaultFron
       countResult(tokenCounts, isDropped ? 'dropped' : result)
       if (isDropped) return void response.destroy()
       if (fault?.kind === 'slow') await pause(fault.ms, undefined, { ref: false })
-      response.writeHead(answer.status, answer.headers).end(answer.body)
+      const { status, headers, body: sent } = rewrite(answer, fault)
+      response.writeHead(status, headers).end(sent)
     },
   }
+}
+
+function rewrite(answer: Answer, fault: Fault | undefined): Answer {
+  if (fault?.kind !== 'rewrite') return answer
+  const { 'content-length': _length, ...headers } = answer.headers
+  const changed = { ...JSON.parse(answer.body.toString()), ...fault.fields }
+  return { status: answer.status, headers, body: Buffer.from(JSON.stringify(changed)) }
 }
 
 function createCounts(): IdpCounts {
@@ -155,7 +166,7 @@ function resultOf({ status, body }: Answer): string {
 }
 
 function isBeforeIdp(fault: Fault): boolean {
-  return fault.kind !== 'drop-after-rotate' && fault.kind !== 'slow'
+  return !['drop-after-rotate', 'slow', 'rewrite'].includes(fault.kind)
 }
 
 function failBefore(fault: Fault, response: ServerResponse): void {

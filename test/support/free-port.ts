@@ -1,5 +1,9 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, type Server } from 'node:net'
+
+/** Below every system's ephemeral ports: one of those may become the near end of anybody's connection before it is bound again. */
+const FIRST_PORT = 12_000
+const LAST_PORT = 32_000
 
 /** A port of the loopback interface that was free a moment ago. */
 export async function findFreePort(): Promise<number> {
@@ -9,9 +13,20 @@ export async function findFreePort(): Promise<number> {
 
 /** Different ones: all are held before the first is let go. */
 export async function findFreePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map(server => once(server, 'listening')))
+  const servers = await Promise.all(Array.from({ length: count }, holdPort))
   const ports = servers.map(server => (server.address() as { port: number }).port)
   await Promise.all(servers.map(server => once(server.close(), 'close')))
   return ports
+}
+
+async function holdPort(): Promise<Server> {
+  const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT))
+  const server = createServer()
+  try {
+    await once(server.listen(port, '127.0.0.1'), 'listening')
+    return server
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    return holdPort()
+  }
 }

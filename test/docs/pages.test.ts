@@ -1,0 +1,100 @@
+import { existsSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import packageJson from '../../package.json' with { type: 'json' }
+import { KEY, read } from '../config/support.ts'
+import { anchorsOf, blocksOf, proseOf, ROOT, readPage, readPages } from './pages.ts'
+
+const pages = readPages()
+const blocks = pages.flatMap(blocksOf)
+const configs = blocks.filter(({ language, text }) => language === 'yaml' && isConfig(text))
+
+/** What the documented configurations refer to. */
+const ENVIRONMENT = {
+  REDIS_URL: 'redis://redis:6379',
+  CLIENT_ID: 'gateway',
+  CLIENT_SECRET: 'secret-of-the-gateway',
+}
+const FILES = {
+  '/run/secrets/gateway-key': KEY,
+  '/run/secrets/gateway-key-1': KEY,
+  '/run/secrets/gateway-key-2': Buffer.alloc(32, 2).toString('base64'),
+  '/run/secrets/client-secret': 'secret-of-the-gateway',
+}
+
+function isConfig(text: string): boolean {
+  return /^(publicUrl|backends|upstream):/m.test(text)
+}
+
+function linksOf(text: string): string[] {
+  return [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target)
+}
+
+/** Why a relative link leads nowhere. */
+function findFault(file: string, link: string): string | undefined {
+  const [path = '', anchor] = link.split('#')
+  const target = path === '' ? file : normalize(join(dirname(file), path))
+  if (!existsSync(join(ROOT, target))) return `${link}: there is no ${target}`
+  if (anchor === undefined || anchorsOf(readPage(target)).includes(anchor)) return undefined
+  return `${link}: ${target} has no heading for #${anchor}`
+}
+
+describe('every page', () => {
+  it.each(pages.map(page => [page.file, page] as const))(
+    'has no relative link that leads nowhere: %s',
+    (file, page) => {
+      const relative = linksOf(proseOf(page)).filter(link => !/^[a-z]+:/.test(link))
+      expect(relative.map(link => findFault(file, link)).filter(Boolean)).toEqual([])
+    },
+  )
+
+  it('names only npm scripts that exist', () => {
+    const named = pages.flatMap(({ file, text }) =>
+      [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, script = '']) => ({ file, script })),
+    )
+    const scripts = Object.keys(packageJson.scripts)
+    expect(named.length).toBeGreaterThan(5)
+    expect(named.filter(({ script }) => !scripts.includes(script))).toEqual([])
+  })
+
+  it('names only files of this repository that exist', () => {
+    const named = pages.flatMap(({ file, text }) =>
+      [...text.matchAll(/`((?:src|test|deploy)\/[\w./-]+)`/g)].map(([, path = '']) => ({
+        file,
+        path,
+      })),
+    )
+    expect(named.length).toBeGreaterThan(20)
+    expect(named.filter(({ path }) => !existsSync(join(ROOT, path)))).toEqual([])
+  })
+
+  it('has no semicolon in a diagram, where it would end the statement and break the picture', () => {
+    const diagrams = blocks.filter(({ language }) => language === 'mermaid')
+    expect(diagrams.length).toBeGreaterThan(2)
+    expect(diagrams.filter(({ text }) => text.includes(';'))).toEqual([])
+  })
+
+  it('knows nothing of where it was written', () => {
+    const foreign = /\/work\/|\/root\/|\/home\/\w|\bworktree\b|\bAI\b|\bLLM\b|\bTODO\b|\bTBD\b/
+    const lines = pages.flatMap(({ file, text }) =>
+      text.split('\n').map((line, index) => `${file}:${index + 1}: ${line}`),
+    )
+    expect(lines.filter(line => foreign.test(line))).toEqual([])
+  })
+})
+
+describe('every configuration that is shown', () => {
+  it('is found', () => {
+    expect(configs.map(({ file }) => file)).toEqual(
+      expect.arrayContaining(['README.md', 'docs/getting-started.md', 'docs/operations.md']),
+    )
+  })
+
+  it.each(configs.map(block => [`${block.file}:${block.line}`, block.text] as const))(
+    'loads: %s',
+    (_, text) => {
+      const config = read(text, { env: ENVIRONMENT, files: FILES })
+      expect(config.backends.length).toBeGreaterThan(0)
+    },
+  )
+})
