@@ -2,6 +2,7 @@ import { Pool } from 'undici'
 import type { Scope } from '../domain/scope.ts'
 import type { Logger } from '../observability/log.ts'
 import { type Balancer, createBalancer } from './balancer.ts'
+import type { BackendObserver } from './observer.ts'
 import type { ProtectedResource } from './protected-resource.ts'
 
 export type BackendOptions = {
@@ -32,6 +33,7 @@ export type Instance = {
 
 export type Backend = ProtectedResource & {
   balancer: Balancer<Instance>
+  observer?: BackendObserver
   close(): Promise<void>
 }
 

@@ -13,6 +13,7 @@ import { createForward } from './forward.ts'
 import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
 import { createRequestHeadReader } from './headers.ts'
+import { type BackendObserver, noteAnswered, noteFinished } from './observer.ts'
 import { createChallenges, createMetadataHandler, metadataPaths } from './protected-resource.ts'
 import { createRefusals } from './refusals.ts'
 
@@ -28,6 +29,8 @@ export type ProxyOptions = {
   trustedProxies: readonly string[]
   limits: ProxyLimits
   logger: Logger
+  /** Who learns of the requests to a backend; asked once for each. */
+  observe?: (backend: string) => BackendObserver
   /** Epoch seconds. */
   now: () => number
   /** In [0, 1); chooses among instances. */
@@ -44,8 +47,20 @@ export type Proxy = {
   find(path: string): Handler | undefined
   /** Ends streams that only listen, between two of their events, those that come later too; calls go on. */
   drain(): void
+  /** What is under way and what is served, for metrics and operators. */
+  state(): ProxyState
   /** Breaks whatever is still under way. */
   close(): Promise<void>
+}
+
+export type ProxyState = {
+  callsInFlight: number
+  eventStreams: number
+  backends: readonly {
+    name: string
+    resource: string
+    instances: readonly { instance: string; state: 'serving' | 'ejected'; inFlight: number }[]
+  }[]
 }
 
 const HEARTBEAT_MS = 15_000
@@ -61,17 +76,30 @@ export function createProxy(options: ProxyOptions): Proxy {
   const random = options.random ?? Math.random
   const streams = createEventStreams(options.heartbeatMs ?? HEARTBEAT_MS)
   const refusals = createRefusals(logger)
-  const backends = options.backends.map(backend =>
-    createBackend(backend, { connections: limits.inFlight, now, random, logger }),
-  )
+  const backends = options.backends.map(backend => ({
+    ...createBackend(backend, { connections: limits.inFlight, now, random, logger }),
+    ...(options.observe && { observer: options.observe(backend.name) }),
+  }))
+  const connections = createConnections()
+  const warnOfSessions = createStatefulWarning(logger)
   const forward = createForward({
     ...{ tokens, streams, refusals },
     inject: createInjection(publicUrl, options.trustedProxies),
-    onAnswer: createStatefulWarning(logger),
-    onFinished: call => noteSuccess(logger, call),
+    onAnswer: (call, head) => {
+      noteAnswered(call)
+      warnOfSessions(call, head)
+    },
+    onFinished: call => {
+      noteFinished(call)
+      noteSuccess(logger, call)
+    },
   })
   const createHandler = createHandlers({
-    ...{ tokens, forward, refusals, limits },
+    ...{ tokens, refusals, limits, connections },
+    forward: call => {
+      call.sentAt = performance.now()
+      forward(call)
+    },
     readHead: createRequestHeadReader(),
     crossOrigin: createCrossOrigin([publicUrl, ...options.allowedOrigins]),
     admission: createAdmission({
@@ -79,7 +107,6 @@ export function createProxy(options: ProxyOptions): Proxy {
       now,
       cacheSize: options.tokenCacheSize ?? TOKEN_CACHE_SIZE,
     }),
-    connections: createConnections(),
     createCorrelationId: options.createCorrelationId ?? createCorrelationId,
   })
   const routes = createRoutes(publicUrl, backends, createHandler)
@@ -87,11 +114,25 @@ export function createProxy(options: ProxyOptions): Proxy {
   return {
     find: path => routes.get(path),
     drain: streams.drain,
+    state: () => ({
+      callsInFlight: connections.count(),
+      eventStreams: streams.count(),
+      backends: backends.map(describeBackend),
+    }),
     async close() {
       streams.stop()
       await Promise.all(backends.map(backend => backend.close()))
     },
   }
+}
+
+function describeBackend({ name, resource, balancer }: Backend): ProxyState['backends'][number] {
+  const instances = balancer.members.map(({ value, ejectedUntil, inFlight }) => ({
+    instance: value.origin,
+    state: ejectedUntil === undefined ? ('serving' as const) : ('ejected' as const),
+    inFlight,
+  }))
+  return { name, resource, instances }
 }
 
 function createRoutes(

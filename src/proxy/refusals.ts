@@ -10,6 +10,7 @@ import {
   sendFailure,
   statusOf,
 } from './failures.ts'
+import { noteEnded } from './observer.ts'
 
 export type Why = { reason: string; cause?: unknown; retryAfterSeconds?: number }
 
@@ -74,6 +75,7 @@ export function createRefusals(logger: Logger): Refusals {
 }
 
 function note(logger: Logger, arrival: Arrival, failure: Failure, { reason, cause }: Why): void {
+  noteEnded(arrival, failure)
   const { correlationId, backend, req, res } = arrival
   const line = {
     ...{ correlationId, backend: backend.name, method: req.method },
