@@ -21,6 +21,7 @@ import { createRedisConnection, type RedisConnectionOptions } from './store/redi
 import { createRedisStore } from './store/redis/store.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
 import { createUpstream } from './upstream/provider.ts'
+import { callbackUrlOf, resolveUpstreamOptions } from './upstream/resolve.ts'
 import { createUpstreamTokenSource } from './upstream/tokens.ts'
 
 /** A gateway that serves. */
@@ -29,6 +30,13 @@ export type Gateway = {
    * Stops in order: readiness off, the configured delay, no new connections, requests finish, the rest is broken at the deadline. Resolves when nothing is left.
    */
   drain(): Promise<void>
+}
+
+/** What a gateway is given rather than making it itself: several in one process can have a store in common, and none needs to reach its upstream's real host. */
+export type GatewayParts = {
+  store?: Store
+  /** Takes every request to the upstream. */
+  send?: typeof fetch
 }
 
 /** The only upstream so far; grants carry its name. */
@@ -43,10 +51,12 @@ export async function startGateway(
   config: GatewayConfig,
   upstreamOptions: UpstreamOptions,
   logger: Logger,
+  parts: GatewayParts = {},
 ): Promise<Gateway> {
   const ring = createRing(config, logger)
-  const store = createStore(config, ring, logger)
-  const server = createAuthorizationServer(config, upstreamOptions, ring, store, logger)
+  const store = parts.store ?? createStore(config, ring, logger)
+  const { send } = parts
+  const server = createAuthorizationServer(config, upstreamOptions, ring, store, logger, send)
   const proxy = createProxy({
     publicUrl: config.publicUrl,
     backends: config.backends.map(backend => ({
@@ -73,7 +83,9 @@ export async function startGateway(
   const ops = createOps(store)
   await ops.listen(config.ops.port, config.ops.host)
   await listener.listen(config.listen.port, config.listen.host)
-  logger.info({ listen: config.listen, ops: config.ops, publicUrl: config.publicUrl }, 'listening')
+  const { listen, publicUrl } = config
+  const callbackUrl = callbackUrlOf(config)
+  logger.info({ listen, ops: config.ops, publicUrl, callbackUrl }, 'listening')
 
   return {
     drain: async () => {
@@ -128,9 +140,10 @@ function createAuthorizationServer(
   ring: KeyRing,
   store: Store,
   logger: Logger,
+  send: typeof fetch = fetch,
 ): AuthorizationServer {
   const { now } = store
-  const upstream = createUpstream(upstreamOptions, now)
+  const upstream = createUpstream(upstreamOptions, now, send)
   const upstreamOf = (name: string) => (name === upstream.name ? upstream : undefined)
   const { lifetimes, publicUrl } = config
   return {
@@ -215,9 +228,11 @@ export function resolveUpstream(
   config: GatewayConfig,
   dev?: { issuer: string; clientId: string; clientSecret: string },
 ): UpstreamOptions {
-  const callbackUrl = `${config.publicUrl}/callback`
+  const callbackUrl = callbackUrlOf(config)
   const { upstream } = config
-  if (upstream.provider !== 'dev') return { ...upstream, name: UPSTREAM_NAME, callbackUrl }
+  if (upstream.provider !== 'dev') {
+    return resolveUpstreamOptions(upstream, UPSTREAM_NAME, callbackUrl)
+  }
   if (!dev) throw new RangeError('the development IdP has not been started')
   return {
     ...dev,

@@ -5,9 +5,13 @@ import type { LoginResult } from '../upstream/provider.ts'
 import type { AuthorizationServer } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf, setCorrelationId } from './correlation.ts'
+import type { GrantEnding } from './grant-ending.ts'
+import { createLoginStart } from './login-start.ts'
 import { openGrant } from './open-grant.ts'
 import { parseParameters } from './parameters.ts'
 import { asOAuthError, redirectToClient, renderFault } from './responses.ts'
+import { createStepUp } from './step-up.ts'
+import { renderAuthorizationUrl } from './try-again.ts'
 
 type Completed = LoginResult & { outcome: 'completed' }
 
@@ -15,8 +19,10 @@ type Completed = LoginResult & { outcome: 'completed' }
  * Where the upstream sends the browser back to: takes the flow (once), checks that it is the browser that approved it, redeems the upstream's code, opens the grant, and
  * sends the client its own code.
  */
-export function createCallbackEndpoint(server: AuthorizationServer) {
+export function createCallbackEndpoint(server: AuthorizationServer, ending: GrantEnding) {
   const binding = createBrowserBinding(server.issuer, 'login')
+  const startLogin = createLoginStart(server)
+  const stepUp = createStepUp(server, ending)
 
   return async function callback(c: Context): Promise<Response> {
     const answer = parseParameters(new URL(c.req.url).search)
@@ -37,8 +43,14 @@ export function createCallbackEndpoint(server: AuthorizationServer) {
       })
     }
     const result = await completeLogin(pending, upstreamState, new URLSearchParams([...answer]))
+    const claims = await stepUp.findClaims(pending, result)
+    if (claims !== undefined) {
+      const { flowId, upstream } = pending
+      return startLogin(c, { flowId, upstream, request, claims })
+    }
     if (result.outcome !== 'completed') return refuse(c, pending, result)
     try {
+      await stepUp.settle(pending, result.identity)
       const code = await openGrant(server, pending, result)
       return redirectToClient(server, c, request, { code })
     } catch (thrown) {
@@ -74,7 +86,11 @@ export function createCallbackEndpoint(server: AuthorizationServer) {
       clientName,
       resource,
     })
-    return redirectToClient(server, c, pending.request, error)
+    const problem = result.outcome === 'refused' ? result.problem : result.failure.problem
+    if (!problem) return redirectToClient(server, c, pending.request, error)
+    // The client could only say that it failed; the person in front of the browser can do something about it.
+    const retryUrl = renderAuthorizationUrl(server.issuer, pending.request, problem)
+    return renderFault(server, c, problem, { reason: error.reason, clientName, retryUrl })
   }
 }
 

@@ -51,6 +51,8 @@ type FaultDetails = {
   status?: number
   /** For kinds that may pass. */
   retryAfterSeconds?: number
+  /** Where trying again begins. */
+  retryUrl?: string
 }
 
 /** A page for whoever is in front of the browser; the reason is for the log. */
@@ -61,7 +63,7 @@ export function renderFault(
   details: FaultDetails,
 ): Response {
   const correlationId = correlationIdOf(c)
-  const { reason, clientName, cause, retryAfterSeconds = 5 } = details
+  const { reason, clientName, cause, retryUrl, retryAfterSeconds = 5 } = details
   const level = kind === 'server-error' ? 'error' : 'warn'
   server.logger[level](
     { correlationId, path: c.req.path, kind, reason, ...(cause !== undefined && { err: cause }) },
@@ -72,6 +74,7 @@ export function renderFault(
     kind,
     correlationId,
     ...(clientName !== undefined && { clientName }),
+    ...(retryUrl !== undefined && { retryUrl }),
   })
   const status = details.status ?? ERROR_TEXTS[kind].status
   if (status === 503 || status === 429) c.header('Retry-After', String(retryAfterSeconds))

@@ -33,7 +33,7 @@ export function createAuthorizationServerApp(
 
   route(['GET', 'POST'], '/authorize', renderThrownPage, createAuthorizeEndpoint(server))
   route(['POST'], '/consent', renderThrownPage, createConsentEndpoint(server))
-  route(['GET'], '/callback', renderThrownPage, createCallbackEndpoint(server))
+  route(['GET'], '/callback', renderThrownPage, createCallbackEndpoint(server, ending))
   route(['POST'], '/token', renderJsonError, createTokenEndpoint(server, ending))
   route(['POST'], '/register', renderJsonError, createRegistrationEndpoint(server))
   route(['POST'], '/revoke', renderJsonError, createRevocationEndpoint(server, ending))

@@ -3,6 +3,7 @@ import { ConfigError, renderFault } from '../config/error.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Environment } from '../config/references.ts'
 import type { GatewayConfig } from '../config/schema.ts'
+import { callbackUrlOf } from '../upstream/resolve.ts'
 
 type Output = { write(text: string): unknown }
 
@@ -40,14 +41,19 @@ export function renderFaults({ file, faults }: ConfigError): string {
   return `${lines.join('')}${count(faults.length, 'fault')} in ${file}\n`
 }
 
-function summarize(file: string, { publicUrl, upstream, backends, redis }: GatewayConfig): string {
+function summarize(file: string, config: GatewayConfig): string {
+  const { publicUrl, upstream, backends, redis } = config
   const parts = [
     publicUrl,
     `upstream ${upstream.provider}`,
     count(backends.length, 'backend'),
     redis ? 'state in Redis' : 'state in memory, for one process only',
   ]
-  return `${file} is valid: ${parts.join(', ')}\n`
+  const lines = [`${file} is valid: ${parts.join(', ')}`]
+  if (upstream.provider !== 'dev') {
+    lines.push(`Callback URL to register at the IdP: ${callbackUrlOf(config)}`)
+  }
+  return `${lines.join('\n')}\n`
 }
 
 function count(number: number, noun: string): string {

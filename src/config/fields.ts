@@ -22,14 +22,16 @@ export const REDACTED = '[redacted]'
  * A string that `parse` reads and `render` writes. What is `Malformed` becomes a fault.
  *
  * @param expected what to say of a value that is no string at all
+ * @param missing what to say where there is no value, if more than that it is required
  */
 export function parsed<T>(
   title: string,
   parse: (text: string) => T,
   render: (value: T) => string = String,
   expected?: string,
+  missing?: string,
 ) {
-  const input = expected === undefined ? z.string() : z.string({ error: expecting(expected) })
+  const input = z.string({ error: expecting(expected, missing) })
   return z
     .codec(input, z.custom<T>(), {
       decode: (written, context) => {
@@ -110,9 +112,9 @@ function duration(parse: (text: string) => number, render: (value: number) => st
 }
 
 /** What to say of a value that is there; one that is not is "required", as everywhere. */
-function expecting(message: string) {
+function expecting(message: string | undefined, missing?: string) {
   return (issue: { input?: unknown }): string | undefined =>
-    issue.input === undefined ? undefined : message
+    issue.input === undefined ? missing : message
 }
 
 function parseNonEmpty(input: string): string {

@@ -38,6 +38,8 @@ export type PendingLogin = {
   /** PKCE verifier of our own request to the upstream. */
   codeVerifier: string
   nonce: string
+  /** What conditional access wanted of this login: it was begun anew because of that, and is not begun anew again. */
+  claims?: string
 }
 
 export type PendingAuthorization = PendingConsent | PendingLogin

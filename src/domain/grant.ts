@@ -10,6 +10,8 @@ export type Identity = {
   name?: string
   groups?: readonly string[]
   roles?: readonly string[]
+  /** The user has more groups than the upstream puts into a token: `groups` is not all of them, and who decides by groups must say no or look further. */
+  groupsOverage?: true
   /** Further claims that the configuration names, and nothing else of the ID token. */
   claims?: Readonly<Record<string, unknown>>
 }

@@ -14,10 +14,15 @@ export type Network = {
   ca?: string
 }
 
-export function createPublicNetwork(): Network {
-  // Asks the name servers itself. The system's resolver would read the local hosts file and try local domains, and it takes one of the process's few threads for as
-  // long as a stranger's name server likes to wait.
-  const resolver = new Resolver({ timeout: 1500, tries: 2 })
+/**
+ * The public Internet.
+ *
+ * @param resolver asks the name servers itself. The system's would read the local hosts file and try local domains, and it takes one of the process's few threads for as
+ * long as a stranger's name server likes to wait
+ */
+export function createPublicNetwork(
+  resolver: Resolver = new Resolver({ timeout: 1500, tries: 2 }),
+): Network {
   return {
     isAllowed: isPublicAddress,
     resolve: async hostname => {

@@ -1,16 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import {
   allowInsecureRequests,
-  type ClientAuth,
-  ClientSecretBasic,
-  ClientSecretPost,
-  type Configuration,
+  Configuration,
   clockTolerance,
   customFetch,
   discovery,
-  enableNonRepudiationChecks,
 } from 'openid-client'
+import { createClientAuth } from './client-credential.ts'
+import { createIdTokenVerifier, type IdTokenVerifier } from './id-token.ts'
 import type { UpstreamOptions } from './options.ts'
+import { asStatusSays, setIdTokenAside } from './response-body.ts'
 
 /** How far the upstream's clock may be from ours. */
 const CLOCK_TOLERANCE_SECONDS = 90
@@ -25,6 +24,7 @@ export type UpstreamClient = {
    * stop the gateway from starting.
    */
   configuration(): Promise<Configuration>
+  idTokens(): Promise<IdTokenVerifier>
   /**
    * Runs a refresh so that `signal` cancels its request, and so that its ID token is set aside before `openid-client` judges it: whatever is wrong with an ID token, the
    * rotated refresh token beside it must not be lost.
@@ -35,20 +35,23 @@ export type UpstreamClient = {
   ): Promise<{ result: T; idToken: string | undefined }>
 }
 
-export function createUpstreamClient(options: UpstreamOptions): UpstreamClient {
+/** @param send takes every request to the upstream */
+export function createUpstreamClient(
+  options: UpstreamOptions,
+  send: typeof fetch = fetch,
+): UpstreamClient {
   const scope = new AsyncLocalStorage<RefreshScope>()
-  const fetchInScope = createScopedFetch(scope)
-  let discovered: Promise<Configuration> | undefined
-
-  const configuration = (): Promise<Configuration> => {
-    discovered ??= discover(options, fetchInScope).catch(error => {
-      discovered = undefined
-      throw error
-    })
-    return discovered
-  }
+  const fetchInScope = createScopedFetch(scope, options, send)
+  const configuration = once(() => configure(options, fetchInScope))
+  const idTokens = once(async () =>
+    createIdTokenVerifier(await configuration(), {
+      fetch: send,
+      timeoutMs: options.timeoutMs,
+    }),
+  )
   return {
     configuration,
+    idTokens,
     refreshing: async (signal, run) => {
       const mine: RefreshScope = { signal }
       const result = await scope.run(mine, run)
@@ -57,60 +60,65 @@ export function createUpstreamClient(options: UpstreamOptions): UpstreamClient {
   }
 }
 
-function discover(options: UpstreamOptions, fetchInScope: typeof fetch): Promise<Configuration> {
-  const insecure = new URL(options.issuer).protocol === 'http:'
-  return discovery(
-    new URL(options.issuer),
-    options.clientId,
-    { [clockTolerance]: CLOCK_TOLERANCE_SECONDS },
-    clientAuth(options),
-    {
-      timeout: options.timeoutMs / 1000,
-      [customFetch]: (url, init) => fetchInScope(url, init as RequestInit),
-      // The ID token's signature is not verified without it.
-      execute: [enableNonRepudiationChecks, ...(insecure ? [allowInsecureRequests] : [])],
-    },
-  )
+/** The same promise each time, but for one that failed. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= work().catch(error => {
+      made = undefined
+      throw error
+    })
+    return made
+  }
 }
 
-/** Post rather than basic by default: basic percent-encodes `-` and `_`, which some upstreams do not undo. */
-function clientAuth(options: UpstreamOptions): ClientAuth {
-  return options.tokenAuthMethod === 'client_secret_basic'
-    ? ClientSecretBasic(options.clientSecret)
-    : ClientSecretPost(options.clientSecret)
+async function configure(
+  options: UpstreamOptions,
+  fetchInScope: typeof fetch,
+): Promise<Configuration> {
+  const { issuer, clientId, endpoints, timeoutMs } = options
+  const metadata = { [clockTolerance]: CLOCK_TOLERANCE_SECONDS }
+  const auth = createClientAuth(options)
+  const execute = new URL(issuer).protocol === 'http:' ? [allowInsecureRequests] : []
+  const timeout = timeoutMs / 1000
+  const send = (url: string, init: object) => fetchInScope(url, init)
+  if (!endpoints) {
+    return discovery(new URL(issuer), clientId, metadata, auth, {
+      timeout,
+      [customFetch]: send,
+      execute,
+    })
+  }
+  const { authorization, token } = endpoints
+  const server = { issuer, authorization_endpoint: authorization, token_endpoint: token }
+  const configuration = new Configuration(server, clientId, metadata, auth)
+  configuration[customFetch] = send
+  configuration.timeout = timeout
+  for (const extend of execute) extend(configuration)
+  return configuration
 }
 
 /**
  * Every request has a connection of its own. A kept one may be closed by the upstream at the moment of its next use, and then nobody knows whether a code or a refresh
  * token was spent; a handshake an hour and user is cheaper.
  */
-function createScopedFetch(scope: AsyncLocalStorage<RefreshScope>): typeof fetch {
+function createScopedFetch(
+  scope: AsyncLocalStorage<RefreshScope>,
+  { hasErrorsWith200 }: UpstreamOptions,
+  send: typeof fetch,
+): typeof fetch {
+  const ask: typeof fetch = hasErrorsWith200
+    ? async (url, init) => asStatusSays(await send(url, init))
+    : send
   return async (url, init = {}) => {
     const headers = new Headers(init.headers)
     headers.set('connection', 'close')
     const refresh = scope.getStore()
-    if (!refresh) return fetch(url, { ...init, headers })
+    if (!refresh) return ask(url, { ...init, headers })
     const signals = [refresh.signal, ...(init.signal ? [init.signal] : [])]
-    const response = await fetch(url, { ...init, headers, signal: AbortSignal.any(signals) })
-    return setIdTokenAside(response, refresh)
-  }
-}
-
-async function setIdTokenAside(response: Response, refresh: RefreshScope): Promise<Response> {
-  if (response.status !== 200 || !response.headers.get('content-type')?.includes('json'))
-    return response
-  const text = await response.text()
-  const { status, statusText, headers } = response
-  return new Response(withoutIdToken(text, refresh), { status, statusText, headers })
-}
-
-function withoutIdToken(text: string, refresh: RefreshScope): string {
-  try {
-    const { id_token: idToken, ...rest } = JSON.parse(text)
-    if (typeof idToken === 'string') refresh.idToken = idToken
-    return JSON.stringify(rest)
-  } catch {
-    // Not ours to judge: openid-client reports what it cannot parse.
-    return text
+    const response = await ask(url, { ...init, headers, signal: AbortSignal.any(signals) })
+    return setIdTokenAside(response, idToken => {
+      refresh.idToken = idToken
+    })
   }
 }

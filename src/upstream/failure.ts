@@ -1,4 +1,5 @@
 import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client'
+import { type FailureRule, findFailureRule, type SignInProblem } from './failure-rules.ts'
 
 /**
  * What an upstream's refusal means for a grant.
@@ -20,6 +21,8 @@ export type UpstreamFailure = {
   retryAfterSeconds?: number
   /** What conditional access wants of the next login. */
   claims?: string
+  /** Where the person who signs in can do something about it. */
+  problem?: SignInProblem
 }
 
 const DEAD = new Set([
@@ -47,7 +50,7 @@ const NEVER_SENT = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
-/** Codes of `openid-client` for an answer that fails its checks. */
+/** Codes of `openid-client` and `jose` for an answer that fails its checks. */
 const INVALID = new Set([
   'OAUTH_INVALID_RESPONSE',
   'OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED',
@@ -55,41 +58,71 @@ const INVALID = new Set([
   'OAUTH_JWT_TIMESTAMP_CHECK_FAILED',
   'OAUTH_KEY_SELECTION_FAILED',
   'OAUTH_UNSUPPORTED_OPERATION',
+  'ERR_JWKS_NO_MATCHING_KEY',
+  'ERR_JWS_INVALID',
+  'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
 ])
 
-/** Reads what `openid-client` threw. Status first: a 429 or a 503 says nothing about a token, whatever its body is. */
-export async function classifyFailure(thrown: unknown): Promise<UpstreamFailure> {
+/** Codes for a credential of our own that cannot be read: nothing was sent, and trying again will not help. */
+const NO_CREDENTIAL = new Set(['EACCES', 'EISDIR', 'ENOENT'])
+
+/**
+ * Reads what `openid-client` threw. Status first: a 429 or a 503 says nothing about a token, whatever its body is.
+ *
+ * @param rules what the upstream means by its errors, beyond the standard
+ */
+export async function classifyFailure(
+  thrown: unknown,
+  rules: readonly FailureRule[] = [],
+): Promise<UpstreamFailure> {
   if (thrown instanceof ResponseBodyError)
-    return classifyAnswer(thrown.status, thrown.response, thrown.cause)
+    return classifyAnswer(thrown.status, thrown.response, thrown.cause, rules)
   if (thrown instanceof WWWAuthenticateChallengeError) {
-    return classifyAnswer(thrown.status, thrown.response, await readJson(thrown.response))
+    return classifyAnswer(thrown.status, thrown.response, await readJson(thrown.response), rules)
   }
   if (thrown instanceof ClientError && thrown.cause instanceof Response) {
     return classifyUnreadable(thrown.cause)
   }
-  if (thrown instanceof ClientError && thrown.code !== undefined && INVALID.has(thrown.code)) {
-    return { kind: 'invalid', error: thrown.code.toLowerCase() }
-  }
-  return classifyConnection(thrown)
+  const codes = errorCodes(thrown)
+  const invalid = codes.find(code => INVALID.has(code))
+  if (invalid !== undefined) return { kind: 'invalid', error: invalid.toLowerCase() }
+  const unread = codes.find(code => NO_CREDENTIAL.has(code))
+  if (unread !== undefined) return { kind: 'operator', error: 'client_credential_unreadable' }
+  return classifyConnection(codes)
 }
 
-function classifyAnswer(status: number, response: Response, body: unknown): UpstreamFailure {
-  const { error, error_description: description, claims } = asRecord(body)
+function classifyAnswer(
+  status: number,
+  response: Response,
+  body: unknown,
+  rules: readonly FailureRule[],
+): UpstreamFailure {
+  const { error, error_description, error_codes: codes, claims } = asRecord(body)
   const code =
     typeof error === 'string' ? error : status === 401 ? 'invalid_client' : `status_${status}`
+  const description = typeof error_description === 'string' ? error_description : undefined
+  const rule = findFailureRule(rules, { error: code, description, codes })
+  const { problem, retryAfterSeconds } = rule ?? {}
   return {
-    kind: kindOf(status, code),
+    kind: kindOf(status, code, rule),
     error: code,
     status,
-    ...(typeof description === 'string' && { description }),
+    ...(description !== undefined && { description }),
     ...(typeof claims === 'string' && { claims }),
+    ...(problem && { problem }),
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
     ...retryAfter(response),
   }
 }
 
-function kindOf(status: number, code: string): UpstreamFailure['kind'] {
+function kindOf(
+  status: number,
+  code: string,
+  rule: FailureRule | undefined,
+): UpstreamFailure['kind'] {
   if (status === 502 || status === 504) return 'ambiguous'
   if (status === 408 || status === 429 || status >= 500) return 'transient'
+  if (rule?.kind) return rule.kind
   if (DEAD.has(code)) return 'dead'
   return OPERATOR.has(code) ? 'operator' : 'transient'
 }
@@ -106,8 +139,7 @@ function classifyUnreadable(response: Response): UpstreamFailure {
   }
 }
 
-function classifyConnection(thrown: unknown): UpstreamFailure {
-  const codes = errorCodes(thrown)
+function classifyConnection(codes: readonly string[]): UpstreamFailure {
   const sent = !codes.some(code => NEVER_SENT.has(code))
   return { kind: sent ? 'ambiguous' : 'transient', error: codes[0] ?? 'no_answer' }
 }

@@ -28,9 +28,16 @@ export type Upstream = {
   revoke(tokens: UpstreamTokens): Promise<boolean>
 }
 
-/** @param now epoch seconds */
-export function createUpstream(options: UpstreamOptions, now: () => number): Upstream {
-  const client = createUpstreamClient(options)
+/**
+ * @param now epoch seconds
+ * @param send takes every request to the upstream
+ */
+export function createUpstream(
+  options: UpstreamOptions,
+  now: () => number,
+  send: typeof fetch = fetch,
+): Upstream {
+  const client = createUpstreamClient(options, send)
   return {
     name: options.name,
     beginLogin: hints => beginLogin(client, options, hints),
@@ -46,4 +53,5 @@ export function createUpstream(options: UpstreamOptions, now: () => number): Ups
   }
 }
 
+export type { SignInProblem } from './failure-rules.ts'
 export type { LoginResult, LoginStart }

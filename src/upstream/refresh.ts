@@ -5,7 +5,7 @@ import type { Grant, Identity, UpstreamTokens } from '../domain/grant.ts'
 import { renderScope } from '../domain/scope.ts'
 import type { UpstreamClient } from './client.ts'
 import { classifyFailure, type UpstreamFailure } from './failure.ts'
-import { readIdentity } from './identity.ts'
+import { type ClaimNames, readIdentity } from './identity.ts'
 import type { UpstreamOptions } from './options.ts'
 import { readTokens } from './token-response.ts'
 
@@ -33,7 +33,7 @@ export async function refreshUpstreamTokens(
   for (let tried = 1; ; tried += 1) {
     const redeemed = await redeemOnce(client, options, grant, refreshToken, signal)
     if ('response' in redeemed) {
-      return readRefreshed(grant, redeemed.response, redeemed.idToken, now())
+      return readRefreshed(options, grant, redeemed.response, redeemed.idToken, now())
     }
     const failure = redeemed
     const again = mayRepeat(failure, options) && tried < TRIES && !signal.aborted
@@ -50,7 +50,9 @@ async function redeemOnce(
   refreshToken: string,
   signal: AbortSignal,
 ): Promise<Redeemed | UpstreamFailure> {
-  const configuration = await within(signal, client.configuration()).catch(classifyFailure)
+  const configuration = await within(signal, client.configuration()).catch(thrown =>
+    classifyFailure(thrown, options.failures),
+  )
   // Whatever went wrong with discovery, nothing that can be spent was sent.
   if ('kind' in configuration) return { ...configuration, kind: 'transient' }
   const redeem = () => refreshTokenGrant(configuration, refreshToken, refreshParams(options, grant))
@@ -58,7 +60,7 @@ async function redeemOnce(
     const { result, idToken } = await client.refreshing(signal, redeem)
     return { response: result, idToken }
   } catch (thrown) {
-    return classifyFailure(thrown)
+    return classifyFailure(thrown, options.failures)
   }
 }
 
@@ -91,13 +93,14 @@ function refreshParams(options: UpstreamOptions, grant: Grant): Record<string, s
  * section 3.1.3.7, point 6); but it must be about the same user, or the tokens are somebody else's.
  */
 function readRefreshed(
+  { claims, unstatedLifeSeconds }: UpstreamOptions,
   grant: Grant,
   response: TokenEndpointResponse,
   idToken: string | undefined,
   now: number,
 ): RefreshResult {
-  const tokens = readTokens(response, now, grant.upstreamTokens)
-  const identity = idToken === undefined ? undefined : decodeIdentity(idToken)
+  const tokens = readTokens(response, now, grant.upstreamTokens, unstatedLifeSeconds)
+  const identity = idToken === undefined ? undefined : decodeIdentity(idToken, claims)
   if (!identity) return { outcome: 'refreshed', tokens }
   if (identity.subject !== grant.identity.subject || identity.issuer !== grant.identity.issuer) {
     return { outcome: 'failed', failure: { kind: 'dead', error: 'subject_changed' } }
@@ -105,9 +108,9 @@ function readRefreshed(
   return { outcome: 'refreshed', tokens, identity }
 }
 
-function decodeIdentity(idToken: string): Identity | undefined {
+function decodeIdentity(idToken: string, names: ClaimNames | undefined): Identity | undefined {
   try {
-    return readIdentity(decodeJwt(idToken))
+    return readIdentity(decodeJwt(idToken), names)
   } catch {
     return undefined
   }

@@ -2,19 +2,21 @@ import type { TokenEndpointResponse } from 'openid-client'
 import type { UpstreamTokens } from '../domain/grant.ts'
 import { parseScope } from '../domain/scope.ts'
 
-/** The life of an access token whose upstream does not say (`expires_in` is only recommended). */
+/** `expires_in` is only recommended. */
 const UNSTATED_LIFE_SECONDS = 3600
 
 /**
  * The tokens of one answer. What an answer leaves out stays as it was: no new refresh token means that the old one goes on.
  *
  * @param now epoch seconds
+ * @param unstatedLifeSeconds the life of an access token where the answer does not say
  * @see RFC 6749 sections 5.1 and 6
  */
 export function readTokens(
   response: TokenEndpointResponse,
   now: number,
   previous?: UpstreamTokens,
+  unstatedLifeSeconds = UNSTATED_LIFE_SECONDS,
 ): UpstreamTokens {
   const refreshToken = response.refresh_token ?? previous?.refreshToken
   const refreshExpiresAt =
@@ -25,7 +27,7 @@ export function readTokens(
   return {
     accessToken: response.access_token,
     issuedAt: now,
-    expiresAt: now + (response.expires_in ?? UNSTATED_LIFE_SECONDS),
+    expiresAt: now + (response.expires_in ?? unstatedLifeSeconds),
     ...(refreshToken !== undefined && { refreshToken }),
     ...(refreshExpiresAt !== undefined && { refreshExpiresAt }),
     ...(scope && { scope }),

@@ -61,6 +61,17 @@ describe('the decision (MCP security best practices, "Confused Deputy Problem")'
     expect(browser.cookies.names(ISSUER)).toEqual([])
   })
 
+  it('is asked for again, though the same user of the same browser has just approved the same client (known failure 3)', async () => {
+    const gateway = createGateway({ idp })
+    const client = await register(gateway)
+    const first = await openConsent(gateway, client)
+    expect(answerOf(await approve(first.browser, first.page))).toHaveProperty('code')
+    const { page } = await openConsent(gateway, client, {}, first.browser)
+    expect(page.status).toBe(200)
+    expect(handleOf(page)).toMatch(/^[\w-]{43}$/)
+    expect(handleOf(page)).not.toBe(handleOf(first.page))
+  })
+
   it('that is neither is a denial', async () => {
     const gateway = createGateway({ idp })
     const { browser, page } = await openConsent(gateway, await register(gateway))

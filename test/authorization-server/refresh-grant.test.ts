@@ -3,16 +3,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createKeyRing } from '../../src/domain/key-ring.ts'
 import { mintRefreshToken } from '../../src/domain/refresh-token.ts'
 import { createId } from '../../src/domain/secret.ts'
-import { type OidcProvider, startOidcProvider } from '../support/oidc-provider.ts'
-import { SCRIPTED_TOKENS, startScriptedIdp } from '../support/scripted-idp.ts'
+import type { OidcProvider } from '../support/oidc-provider.ts'
+import { claimsOf, refusalOf, setUp } from './refreshing.ts'
 import {
-  errorOf,
   obtainCode,
   type Registered,
   refreshRequest,
   register,
   signIn,
-  type Tokens,
   tokensFor,
 } from './sign-in.ts'
 import { CRM, createGateway, type Gateway, ISSUER, startIdp } from './support.ts'
@@ -25,34 +23,9 @@ beforeAll(async () => {
 afterEach(() => idp.clearFaults())
 afterAll(() => idp.close())
 
-async function setUp(
-  options: Parameters<typeof createGateway>[0] = { idp },
-): Promise<{ gateway: Gateway; client: Registered; tokens: Tokens }> {
-  const gateway = createGateway(options)
-  const client = await register(gateway)
-  return { gateway, client, tokens: await signIn(gateway, client) }
-}
-
-async function refusalOf(
-  gateway: Gateway,
-  client: Registered,
-  token: string,
-  change: Record<string, string> = {},
-): Promise<string> {
-  const response = await gateway.post('/token', refreshRequest(client, token, change))
-  expect(response.status).toBe(400)
-  return errorOf(response)
-}
-
-async function claimsOf(gateway: Gateway, { access_token }: Tokens) {
-  const claims = await gateway.server.accessTokens.verify(access_token)
-  if (!claims) throw new Error('the access token is not accepted')
-  return claims
-}
-
 describe('a refresh (RFC 6749 section 6)', () => {
   it('gives a new pair for the same grant, and both work (known failure 15)', async () => {
-    const { gateway, client, tokens } = await setUp()
+    const { gateway, client, tokens } = await setUp({ idp })
     const fresh = await tokensFor(gateway, refreshRequest(client, tokens.refresh_token))
     expect(fresh).toMatchObject({ token_type: 'Bearer', expires_in: 900, scope: tokens.scope })
     expect(fresh.access_token).not.toBe(tokens.access_token)
@@ -67,14 +40,14 @@ describe('a refresh (RFC 6749 section 6)', () => {
   })
 
   it('does not touch the IdP while the upstream token is fresh', async () => {
-    const { gateway, client, tokens } = await setUp()
+    const { gateway, client, tokens } = await setUp({ idp })
     const before = idp.counts.refresh.requests
     await tokensFor(gateway, refreshRequest(client, tokens.refresh_token))
     expect(idp.counts.refresh.requests).toBe(before)
   })
 
   it('renews the upstream token where it has ended', async () => {
-    const { gateway, client, tokens } = await setUp()
+    const { gateway, client, tokens } = await setUp({ idp })
     const { grantId } = await claimsOf(gateway, tokens)
     const before = await gateway.store.grants.find(grantId)
     gateway.clock.advance(101)
@@ -102,7 +75,7 @@ describe('a refresh (RFC 6749 section 6)', () => {
 
 describe('rotation (RFC 9700 section 4.14)', () => {
   it('repeats the same successor for a lost answer, for a minute (known failure 20)', async () => {
-    const { gateway, client, tokens } = await setUp()
+    const { gateway, client, tokens } = await setUp({ idp })
     const request = refreshRequest(client, tokens.refresh_token)
     const first = await tokensFor(gateway, request)
     gateway.clock.advance(59)
@@ -112,7 +85,7 @@ describe('rotation (RFC 9700 section 4.14)', () => {
   })
 
   it('gives everybody who races live tokens (known failure 20)', async () => {
-    const { gateway, client, tokens } = await setUp()
+    const { gateway, client, tokens } = await setUp({ idp })
     const request = refreshRequest(client, tokens.refresh_token)
     const all = await Promise.all(Array.from({ length: 20 }, () => tokensFor(gateway, request)))
     expect(new Set(all.map(({ refresh_token }) => refresh_token)).size).toBe(1)
@@ -128,7 +101,7 @@ describe('rotation (RFC 9700 section 4.14)', () => {
   ])(
     'takes a spent token for stolen once %s, and ends the grant (known failure 21)',
     async (_when, happen) => {
-      const { gateway, client, tokens } = await setUp()
+      const { gateway, client, tokens } = await setUp({ idp })
       const fresh = await tokensFor(gateway, refreshRequest(client, tokens.refresh_token))
       const { grantId } = await claimsOf(gateway, fresh)
       await happen(gateway, client, fresh.refresh_token)
@@ -165,7 +138,7 @@ describe('rotation (RFC 9700 section 4.14)', () => {
 
 describe('whose refresh token it is, and for what', () => {
   it('another client gets nothing for it, and it goes on working for its own (known failure 17)', async () => {
-    const { gateway, client, tokens } = await setUp()
+    const { gateway, client, tokens } = await setUp({ idp })
     const thief = await register(gateway)
     expect(await refusalOf(gateway, thief, tokens.refresh_token)).toBe('invalid_grant')
     const fresh = await tokensFor(gateway, refreshRequest(client, tokens.refresh_token))
@@ -173,7 +146,7 @@ describe('whose refresh token it is, and for what', () => {
   })
 
   it('narrows the scope of one access token, and not of the grant', async () => {
-    const { gateway, client, tokens } = await setUp()
+    const { gateway, client, tokens } = await setUp({ idp })
     const narrow = { scope: 'crm.read' }
     const fresh = await tokensFor(gateway, refreshRequest(client, tokens.refresh_token, narrow))
     expect(fresh.scope).toBe('crm.read')
@@ -207,7 +180,7 @@ describe('whose refresh token it is, and for what', () => {
   })
 
   it('is a refresh token, and neither an access token, nor a code, nor one of another gateway (known failure 14)', async () => {
-    const { gateway, client, tokens } = await setUp()
+    const { gateway, client, tokens } = await setUp({ idp })
     const { grantId } = await claimsOf(gateway, tokens)
     const foreign = createKeyRing([randomBytes(32)])
     for (const token of [
@@ -226,7 +199,7 @@ describe('whose refresh token it is, and for what', () => {
   })
 
   it('of a grant that never was gets nothing', async () => {
-    const { gateway, client } = await setUp()
+    const { gateway, client } = await setUp({ idp })
     const token = mintRefreshToken(gateway.server.ring, createId(), 0)
     expect(await refusalOf(gateway, client, token)).toBe('invalid_grant')
   })
@@ -238,81 +211,5 @@ describe('whose refresh token it is, and for what', () => {
     const [unredeemed] = await gateway.store.grants.listByClient(client.client_id)
     const token = mintRefreshToken(gateway.server.ring, unredeemed?.grantId ?? '', 0)
     expect(await refusalOf(gateway, client, token)).toBe('invalid_grant')
-  })
-})
-
-describe('the IdP during a refresh (DESIGN section 8)', () => {
-  it.each([
-    ['does not listen', { kind: 'reset' }],
-    ['answers 503', { kind: 'status', status: 503, retryAfterSeconds: 60 }],
-    ['answers 429', { kind: 'status', status: 429, retryAfterSeconds: 60 }],
-    ['answers with a page', { kind: 'html', status: 400 }],
-    ['refuses this gateway', { kind: 'error', error: 'invalid_client', status: 401 }],
-    ['is not trusted with the scope', { kind: 'error', error: 'invalid_scope' }],
-  ] as const)(
-    'that %s does not matter: tokens are issued, and the grant lives',
-    async (_what, fault) => {
-      const { gateway, client, tokens } = await setUp()
-      gateway.clock.advance(101)
-      idp.setFault({ endpoint: 'token', ...fault })
-      const fresh = await tokensFor(gateway, refreshRequest(client, tokens.refresh_token))
-      expect(fresh.expires_in).toBe(900)
-      const { grantId } = await claimsOf(gateway, fresh)
-      expect((await gateway.store.grants.find(grantId))?.dead).toBeUndefined()
-    },
-  )
-
-  it('that is down does not matter either, whether the upstream token has ended or not', async () => {
-    const own = await startOidcProvider({ redirectUris: [`${ISSUER}/callback`] })
-    const { gateway, client, tokens } = await setUp({ idp: own })
-    await own.goDown()
-    const valid = await tokensFor(gateway, refreshRequest(client, tokens.refresh_token))
-    gateway.clock.advance(60)
-    await tokensFor(gateway, refreshRequest(client, valid.refresh_token))
-    await own.close()
-  })
-
-  it.each(['invalid_grant', 'interaction_required', 'login_required', 'consent_required'])(
-    'that wants a new login (%s) is invalid_grant, and is not asked again (known failure 41)',
-    async error => {
-      const { gateway, client, tokens } = await setUp()
-      gateway.clock.advance(101)
-      idp.setFault({
-        endpoint: 'token',
-        kind: 'error',
-        error,
-        fields: { error_description: 'its words' },
-      })
-      const response = await gateway.post('/token', refreshRequest(client, tokens.refresh_token))
-      expect(response.status).toBe(400)
-      expect(await response.json()).toEqual({
-        error: 'invalid_grant',
-        error_description: 'the refresh token cannot be redeemed',
-      })
-      const { requests } = idp.counts.refresh
-      expect(await refusalOf(gateway, client, tokens.refresh_token)).toBe('invalid_grant')
-      expect(idp.counts.refresh.requests).toBe(requests)
-    },
-  )
-
-  it('whose user was removed gives nothing more', async () => {
-    const own = await startOidcProvider({ redirectUris: [`${ISSUER}/callback`] })
-    const { gateway, client, tokens } = await setUp({ idp: own })
-    own.revokeUser('alice')
-    gateway.clock.advance(60)
-    expect(await refusalOf(gateway, client, tokens.refresh_token)).toBe('invalid_grant')
-    await own.close()
-  })
-
-  it('that answers with tokens of somebody else gives nothing more', async () => {
-    const scripted = await startScriptedIdp()
-    const { gateway, client, tokens } = await setUp({ idp: scripted })
-    scripted.answerToken(async request => ({
-      ...SCRIPTED_TOKENS,
-      id_token: await scripted.signIdToken(request, { sub: 'mallory' }),
-    }))
-    gateway.clock.advance(SCRIPTED_TOKENS.expires_in)
-    expect(await refusalOf(gateway, client, tokens.refresh_token)).toBe('invalid_grant')
-    await scripted.close()
   })
 })

@@ -185,3 +185,21 @@ export async function errorOf(response: Response): Promise<string> {
 
 /** A value that nobody has made. */
 export const UNKNOWN = createSecret()
+
+/** An error in the form of the standard, which nobody may store. */
+export async function expectError(
+  response: Response,
+  status: number,
+  error: string,
+): Promise<void> {
+  expect(response.status).toBe(status)
+  expect(response.headers.get('content-type')).toMatch(/^application\/json\b/)
+  expect(response.headers.get('cache-control')).toBe('no-store')
+  expect(await errorOf(response)).toBe(error)
+}
+
+/** What the client hears of a whole sign-in. */
+export async function outcomeOf(gateway: Gateway): Promise<Record<string, string>> {
+  const { browser, page } = await openConsent(gateway, await register(gateway))
+  return answerOf(await approve(browser, page))
+}

@@ -38,7 +38,11 @@ describe('the command check', () => {
   it('says what a right configuration comes to', () => {
     expect(check(stringify(MINIMAL))).toEqual({
       code: 0,
-      stdout: `${file} is valid: https://mcp.example.com, upstream oidc, 1 backend, state in memory, for one process only\n`,
+      stdout: [
+        `${file} is valid: https://mcp.example.com, upstream oidc, 1 backend, state in memory, for one process only`,
+        'Callback URL to register at the IdP: https://mcp.example.com/callback',
+        '',
+      ].join('\n'),
       stderr: '',
     })
   })

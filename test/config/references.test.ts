@@ -137,7 +137,7 @@ describe('references in a configuration', () => {
       ...OIDC,
       clientId: '${ID}',
       clientSecret: 'file:missing',
-      scopes: ['${SCOPE}', 'openid'],
+      scopes: ['${SCOPE}', 'openid', 'offline_access'],
     }
     expect(complaints({ publicUrl: '${URL}', keys: ['${KEY}'], upstream })).toEqual([
       'publicUrl: environment variable URL is not set',

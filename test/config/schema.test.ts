@@ -16,7 +16,10 @@ describe('a minimal configuration', () => {
       ops: { host: '127.0.0.1', port: 9090 },
       keys: [],
       upstream: {
-        ...OIDC,
+        provider: 'oidc',
+        settings: { issuer: OIDC.issuer, offlineAccess: true },
+        clientId: OIDC.clientId,
+        clientSecret: OIDC.clientSecret,
         scopes: ['openid', 'profile', 'email', 'offline_access'],
         authorizeParams: {},
         codeParams: {},
@@ -25,6 +28,7 @@ describe('a minimal configuration', () => {
         refreshScope: 'requested',
         issParam: 'verify',
         repeatsRefresh: false,
+        claims: { email: 'email', name: 'name', groups: 'groups', roles: 'roles' },
         timeoutMs: 10_000,
       },
       backends: [
@@ -194,17 +198,17 @@ describe('upstream', () => {
     ],
     [
       'scopes without openid',
-      oidc({ scopes: ['email'] }),
+      oidc({ scopes: ['email', 'offline_access'] }),
       'upstream.scopes: must contain openid: without an ID token the user is unknown',
     ],
     [
       'a scope with a space',
-      oidc({ scopes: ['openid email', 'openid'] }),
+      oidc({ scopes: ['openid email', 'openid', 'offline_access'] }),
       'upstream.scopes[0]: is not a scope: expected printable ASCII without spaces, " and \\',
     ],
     [
       'a scope twice',
-      oidc({ scopes: ['openid', 'openid'] }),
+      oidc({ scopes: ['openid', 'openid', 'offline_access'] }),
       'upstream.scopes[1]: is listed twice',
     ],
     ['an empty secret', oidc({ clientSecret: '' }), 'upstream.clientSecret: must not be empty'],
@@ -232,7 +236,7 @@ describe('upstream', () => {
     [
       'an unknown provider',
       { upstream: { provider: 'oidx' } },
-      'upstream.provider: expected one of oidc, dev',
+      'upstream.provider: expected one of entra, auth0, okta, google, keycloak, cognito, github, oidc, dev',
     ],
     ['no provider', { upstream: {} }, 'upstream.provider: is required'],
     ['nothing in it', { upstream: null }, 'upstream: expected a section, found nothing'],

@@ -136,7 +136,7 @@ describe('registrations', () => {
   )
 
   it('that nobody here has made are answered with 401 invalid_client, so that clients register anew (known failure 22)', async () => {
-    const unknown = [createSecret(), owner.clientId.slice(0, -1), 'https://client.example/me.json']
+    const unknown = [createSecret(), owner.clientId.slice(0, -1), 'https://127.0.0.1/client.json']
     for (const clientId of unknown) {
       const client = createOAuthClient(landscape, { client_id: clientId })
       const answer = await client.refresh('rt_of-nobody')

@@ -27,7 +27,8 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['http/pages/', ['domain/', 'http/pages/']],
   ['http/', ['domain/', 'http/', 'observability/']],
   ['observability/', ['domain/', 'observability/']],
-  ['config/', ['domain/', 'config/']],
+  // The preset table is data; what keys a provider has is part of it.
+  ['config/', ['domain/', 'config/', 'upstream/preset']],
   [
     'cli/',
     [

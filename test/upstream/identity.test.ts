@@ -31,7 +31,7 @@ describe('who signed in (OpenID Connect Core section 2)', () => {
     { iss: 'https://idp.example' },
     { sub: 'alice' },
     { ...known, sub: '' },
-    { ...known, sub: 7 },
+    { ...known, sub: 7.5 },
     { ...known, sub: ['alice'] },
     { ...known, iss: null },
   ])('is nobody without an issuer and a subject: %j', claims => {
@@ -42,7 +42,7 @@ describe('who signed in (OpenID Connect Core section 2)', () => {
     { email: 7 },
     { name: null },
     { name: ['Alice'] },
-    { groups: 'admins' },
+    { groups: '' },
     { groups: ['staff', 7] },
     { roles: { admin: true } },
   ])('is told without what is malformed: %j', claims => {
@@ -50,6 +50,11 @@ describe('who signed in (OpenID Connect Core section 2)', () => {
       issuer: known.iss,
       subject: known.sub,
     })
+  })
+
+  it('may be numbered, and may have one group that is no list, as some providers write them', () => {
+    const identity = readIdentity({ ...known, sub: 583_231, groups: 'admins' })
+    expect(identity).toMatchObject({ subject: '583231', groups: ['admins'] })
   })
 
   it('is made of texts only, whatever comes', () => {

@@ -58,6 +58,39 @@ export const ERROR_TEXTS = {
     explanation: 'The service that signs you in turned this attempt away.',
     next: 'Try again. If it is refused again, give the reference below to your administrator, who can see the reason.',
   },
+  'consent-missing': {
+    status: 403,
+    title: 'The company has not approved this yet',
+    explanation:
+      'The company sign-in knows you, but nobody has agreed there that this gateway may act for you.',
+    next: 'Ask your administrator to grant consent to it for everybody, and mention the reference below. Then try again.',
+  },
+  'account-disabled': {
+    status: 403,
+    title: 'This account is disabled',
+    explanation: 'The company sign-in does not let this account in any more.',
+    next: 'If you have another account, try again with that one. Otherwise ask your administrator.',
+  },
+  'conditional-access': {
+    status: 403,
+    title: 'The company sign-in wants more of you',
+    explanation:
+      'A rule of your company was not met, such as a second factor, a managed device, or a network that it trusts.',
+    next: 'Try again, and do what the company sign-in asks for. If it asks for nothing, or refuses again, give the reference below to your administrator.',
+  },
+  'wrong-tenant': {
+    status: 403,
+    title: 'This account belongs to another organization',
+    explanation: 'You are signed in, but with an account from outside those that may use this.',
+    next: 'Try again and choose your account of this organization. If the same account is taken each time, sign out of it first, or use a private window.',
+  },
+  'not-assigned': {
+    status: 403,
+    title: 'Your account has not been assigned to this',
+    explanation:
+      'The company sign-in knows you, but lets only those in here who have been assigned, and you are not among them.',
+    next: 'Ask your administrator to assign you, or a group of yours, and mention the reference below. Then try again.',
+  },
   'not-allowed': {
     status: 403,
     title: 'Your account may not use this',
