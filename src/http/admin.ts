@@ -1,9 +1,10 @@
-import { Hono } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
+import { bodyLimit } from 'hono/body-limit'
 import * as z from 'zod'
 import { isSameSecret } from '../domain/secret.ts'
 
-/** A grant as operators see it: who, which client, what for, until when. Never a token. */
+/** A grant as operators see it: who, which client, what for, since when. Never a token. */
 export type GrantSummary = {
   grantId: string
   clientId: string
@@ -20,73 +21,82 @@ export type GrantSummary = {
   dead?: string
 }
 
+/** Whose grants. An issuer that is not named is that of the configured upstream. */
+export type Owner = { subject: string; issuer?: string | undefined } | { client: string }
+/** Which grants. */
+export type Target = Owner | { grant: string } | { everything: true }
+
 export type InstanceHealth = { instance: string; state: 'serving' | 'ejected'; inFlight: number }
+export type BackendHealth = {
+  name: string
+  resource: string
+  instances: readonly InstanceHealth[]
+}
 
 /** What the admin API can do; the gateway supplies it. */
 export type AdminOperations = {
-  grantsOfSubject(issuer: string | undefined, subject: string): Promise<GrantSummary[]>
-  grantsOfClient(clientId: string): Promise<GrantSummary[]>
-  /** All return how many grants they ended. */
-  revokeGrant(grantId: string, correlationId: string): Promise<number>
-  revokeSubject(issuer: string | undefined, subject: string, correlationId: string): Promise<number>
-  revokeClient(clientId: string, correlationId: string): Promise<number>
-  revokeEverything(correlationId: string): Promise<number>
-  denyClient(clientId: string, correlationId: string): Promise<number>
-  liftClient(clientId: string, correlationId: string): Promise<void>
+  list(owner: Owner): Promise<GrantSummary[]>
+  /** @returns how many grants it ended */
+  revoke(target: Target, correlationId: string): Promise<number>
+  /** From now on nobody knows the client. @returns how many of its grants it ended */
+  deny(clientId: string, correlationId: string): Promise<number>
+  lift(clientId: string, correlationId: string): Promise<void>
   /** YAML, secrets redacted. */
   effectiveConfig(): string
-  backends(): { name: string; resource: string; instances: readonly InstanceHealth[] }[]
+  backends(): readonly BackendHealth[]
 }
 
 export type AdminOptions = {
   operations: AdminOperations
   /** Asked of every request where there is one. */
   token?: string
+  /** It listens on loopback, where a web page may send a browser under any name. */
+  isLoopback: boolean
   createCorrelationId: () => string
 }
 
-const who = z.union([
-  z.strictObject({ grant: z.string().min(1) }),
-  z.strictObject({ subject: z.string().min(1), issuer: z.string().min(1).optional() }),
-  z.strictObject({ client: z.string().min(1) }),
+const name = z.string().min(1)
+const bySubject = z.strictObject({ subject: name, issuer: name.optional() })
+const byClient = z.strictObject({ client: name })
+const owner = z.union([bySubject, byClient])
+const target = z.union([
+  bySubject,
+  byClient,
+  z.strictObject({ grant: name }),
   z.strictObject({ everything: z.literal(true) }),
 ])
-type Who = z.infer<typeof who>
 
-const oneClient = z.strictObject({ client: z.string().min(1) })
+const MAX_BODY_BYTES = 64 * 1024
+const LOOPBACK_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
 
-/** The admin API, for the ops listener under `/admin`. JSON in and out; a malformed request gets 400 and does nothing. */
-export function createAdminApp({ operations, token, createCorrelationId }: AdminOptions): Hono {
+/** The admin API, for the ops listener under `/admin`. JSON in and out; what is malformed gets 400 and does nothing. */
+export function createAdminApp(options: AdminOptions): Hono {
+  const { operations, token, createCorrelationId } = options
   const app = new Hono()
+  app.use(refuseBrowsers(options.isLoopback))
   if (token !== undefined) {
     app.use(bearerAuth({ verifyToken: presented => isSameSecret(presented, token) }))
   }
+  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES }))
   app.get('/grants', async c => {
-    const { subject, issuer, client } = c.req.query()
-    if (subject) return c.json({ grants: await operations.grantsOfSubject(issuer, subject) })
-    if (client) return c.json({ grants: await operations.grantsOfClient(client) })
-    return c.json(
-      { error: 'invalid_request', error_description: 'name a subject or a client' },
-      400,
-    )
+    const asked = owner.safeParse(c.req.query())
+    if (!asked.success) return refuse(c, 'expected subject (and perhaps issuer), or client')
+    return c.json({ grants: await operations.list(asked.data) })
   })
   app.post('/revoke', async c => {
-    const target = who.safeParse(await readJson(c.req))
-    if (!target.success)
-      return c.json(malformed('one of grant, subject, client and everything'), 400)
-    return c.json({ revoked: await revoke(operations, target.data, createCorrelationId()) })
+    const asked = target.safeParse(await readJson(c))
+    if (!asked.success) return refuse(c, 'expected one of grant, subject, client and everything')
+    return c.json({ revoked: await operations.revoke(asked.data, createCorrelationId()) })
   })
   app.post('/clients/deny', async c => {
-    const target = oneClient.safeParse(await readJson(c.req))
-    if (!target.success) return c.json(malformed('client'), 400)
-    return c.json({
-      revoked: await operations.denyClient(target.data.client, createCorrelationId()),
-    })
+    const asked = byClient.safeParse(await readJson(c))
+    if (!asked.success) return refuse(c, 'expected client')
+    return c.json({ revoked: await operations.deny(asked.data.client, createCorrelationId()) })
   })
   app.post('/clients/lift', async c => {
-    const target = oneClient.safeParse(await readJson(c.req))
-    if (!target.success) return c.json(malformed('client'), 400)
-    await operations.liftClient(target.data.client, createCorrelationId())
+    const asked = byClient.safeParse(await readJson(c))
+    if (!asked.success) return refuse(c, 'expected client')
+    await operations.lift(asked.data.client, createCorrelationId())
     return c.json({})
   })
   app.get('/config', c => c.text(operations.effectiveConfig()))
@@ -94,20 +104,29 @@ export function createAdminApp({ operations, token, createCorrelationId }: Admin
   return app
 }
 
-function revoke(operations: AdminOperations, target: Who, correlationId: string): Promise<number> {
-  if ('grant' in target) return operations.revokeGrant(target.grant, correlationId)
-  if ('client' in target) return operations.revokeClient(target.client, correlationId)
-  if ('everything' in target) return operations.revokeEverything(correlationId)
-  return operations.revokeSubject(target.issuer, target.subject, correlationId)
+/**
+ * An operator's tools send no `Origin`, and browsers send one with whatever a page lets them change. On loopback a page whose name was rebound to this machine could
+ * read as well, so there the name must be the machine's own.
+ */
+function refuseBrowsers(isLoopback: boolean): MiddlewareHandler {
+  return async function guard(c, next) {
+    const { host = '', origin, 'sec-fetch-site': site } = c.req.header()
+    const isForeign = origin !== undefined || site === 'cross-site' || site === 'same-site'
+    if (isForeign) return refuse(c, 'not for web pages', 403)
+    if (isLoopback && !LOOPBACK_HOST.test(host)) return refuse(c, 'not under this name', 403)
+    return next()
+  }
 }
 
-function malformed(expected: string): { error: string; error_description: string } {
-  return { error: 'invalid_request', error_description: `expected a JSON object with ${expected}` }
+function refuse(c: Context, description: string, status: 400 | 403 = 400): Response {
+  return c.json({ error: 'invalid_request', error_description: description }, status)
 }
 
-async function readJson(request: { json(): Promise<unknown> }): Promise<unknown> {
+/** `undefined` for what is no JSON or does not say that it is: a form on a web page cannot. */
+async function readJson(c: Context): Promise<unknown> {
+  if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '')) return undefined
   try {
-    return await request.json()
+    return await c.req.json()
   } catch {
     return undefined
   }
