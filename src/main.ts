@@ -7,6 +7,7 @@ import { loadConfig } from './config/load.ts'
 import type { GatewayConfig } from './config/schema.ts'
 import { mintKey } from './domain/key-ring.ts'
 import { type Gateway, resolveUpstream, startGateway } from './gateway.ts'
+import { addAdminCommands } from './main-admin.ts'
 import { reloadOnChange } from './main-reload.ts'
 import { createLogger, type Logger } from './observability/log.ts'
 
@@ -40,6 +41,8 @@ program
   .action(() => {
     process.stdout.write(`${mintKey()}\n`)
   })
+
+addAdminCommands(program, CONFIG_OPTION, loadOrExplain)
 
 await program.parseAsync().catch(explainBusyPort)
 
