@@ -1,7 +1,26 @@
 import type { Serving } from './gateway.ts'
+import type { Audit } from './observability/audit.ts'
 import type { GaugeSources, Metrics } from './observability/metrics.ts'
+import type { BackendMetrics } from './observability/request-metrics.ts'
+import type { BackendObserver } from './proxy/observer.ts'
 import type { Upstream } from './upstream/provider.ts'
 import type { FreshToken, UpstreamTokenSource } from './upstream/tokens.ts'
+
+const TOOL_NAME_AT_MOST = 128
+
+/** Counts the requests to a backend, and puts on record what its policy refuses. A part of the composition in `gateway.ts`. */
+export function observeBackend(metrics: BackendMetrics, audit: Audit): BackendObserver {
+  return {
+    ...metrics,
+    forbade({ claims, correlationId, tool, reason }) {
+      const { grantId, clientId, subject, resource, scope } = claims
+      const about = { correlationId, grantId, clientId, subject, resource, scope, reason }
+      // A client writes it.
+      const named = tool !== undefined && { tool: tool.slice(0, TOOL_NAME_AT_MOST) }
+      audit({ event: 'policy', outcome: 'denied', ...about, ...named })
+    },
+  }
+}
 
 /** An upstream whose refreshes are counted and measured. A part of the composition in `gateway.ts`. */
 export function observeUpstream(upstream: Upstream, metrics: Metrics): Upstream {

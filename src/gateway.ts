@@ -9,15 +9,23 @@ import { createGrantEnding } from './authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from './authorization-server/routes.ts'
 import type { GatewayConfig } from './config/schema.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
+import { createScopeCatalogue } from './domain/scope-catalogue.ts'
 import { createAdmin } from './gateway-admin.ts'
+import { describeBackend } from './gateway-backends.ts'
 import { createClientSources } from './gateway-clients.ts'
 import { createGenerations, type Generation } from './gateway-generations.ts'
-import { describeGauges, observeTokens, observeUpstream } from './gateway-observed.ts'
+import {
+  describeGauges,
+  observeBackend,
+  observeTokens,
+  observeUpstream,
+} from './gateway-observed.ts'
 import { createOps } from './gateway-ops.ts'
 import { keepFixed } from './gateway-reload.ts'
 import { createStoreSource } from './gateway-store.ts'
 import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
+import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
@@ -144,22 +152,19 @@ function createServing(
   store: Store,
   surroundings: Surroundings,
 ): Serving {
-  const { logger, metrics } = surroundings
+  const { logger, metrics, audit } = surroundings
   const server = createAuthorizationServer(config, upstreamOptions, ring, store, surroundings)
   const proxy = createProxy({
     publicUrl: config.publicUrl,
-    backends: config.backends.map(backend => ({
-      ...backend,
-      resource: config.publicUrl + backend.path,
-      connectTimeoutMs: backend.timeouts.connectMs,
-      headersTimeoutMs: backend.timeouts.headersMs,
-    })),
+    backends: config.backends.map(backend => describeBackend(config.publicUrl, backend)),
+    renderConnect: ({ name, resource }) =>
+      renderConnect({ publicUrl: config.publicUrl, endpoint: { name, url: resource } }),
     verifyAccessToken: server.accessTokens.verify,
     tokens: server.tokens,
     allowedOrigins: config.allowedOrigins,
     trustedProxies: config.trustedProxies,
     limits: config.limits,
-    observe: metrics.backend,
+    observe: name => observeBackend(metrics.backend(name), audit),
     logger,
     now: store.now,
   })
@@ -211,9 +216,9 @@ function createAuthorizationServer(
   const { lifetimes, publicUrl } = config
   return {
     issuer: publicUrl,
-    resources: config.backends.map(({ name, path, scopes }) => ({
+    resources: config.backends.map(({ name, path, scopes, required }) => ({
       name,
-      scopes,
+      scopes: createScopeCatalogue(scopes, required),
       resource: publicUrl + path,
       upstream: UPSTREAM_NAME,
     })),

@@ -100,11 +100,15 @@ function onlyOne(choices: readonly string[]): string | undefined {
   return choices.length === 1 ? choices[0] : undefined
 }
 
-/** What the resource knows of what was asked for; unknown scopes are left out, since clients ask for `openid` and the like of their own accord. */
+/**
+ * What the resource knows of what was asked for, and what every call there needs; unknown scopes are left out, since clients ask for `openid` and the like of their own
+ * accord.
+ */
 function chooseScope(client: Client, parameters: Parameters, { scopes }: ProtectedResource): Scope {
   const text = parameters.get('scope')
   const requested = text === undefined ? client.defaultScope : parseScope(text)
   if (text !== undefined && !requested) throw new OAuthError('invalid_scope', 'scope is malformed')
-  const known = (requested ?? []).filter(token => scopes.includes(token))
-  return known.length > 0 ? known : scopes
+  const known = (requested ?? []).filter(token => scopes.names.includes(token))
+  const chosen = known.length > 0 ? known : scopes.defaults
+  return [...chosen, ...scopes.findMissing(chosen, scopes.required)]
 }

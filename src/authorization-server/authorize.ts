@@ -86,7 +86,7 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
       redirectUri: request.redirectUri,
       backendName: resource.name,
       resource: resource.resource,
-      scopes: request.scope.map(name => ({ name })),
+      scopes: request.scope.map(name => describeScope(name, resource)),
       handle,
     })
     return renderPageResponse(c, page)
@@ -96,6 +96,11 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
 /** Its user is not asked, unless the client wants that. */
 function isTrusted({ trusted = false }: Client, { prompt = '' }: AuthorizationRequest): boolean {
   return trusted && !prompt.split(' ').includes('consent')
+}
+
+function describeScope(name: string, { scopes }: ProtectedResource) {
+  const description = scopes.describe(name)
+  return { name, ...(description !== undefined && { description }) }
 }
 
 function readParameters(c: Context): Promise<string> | string {

@@ -43,20 +43,21 @@ export function createCallbackEndpoint(server: AuthorizationServer, ending: Gran
       })
     }
     const result = await completeLogin(pending, upstreamState, new URLSearchParams([...answer]))
-    const claims = await stepUp.findClaims(pending, result)
-    if (claims !== undefined) {
-      const { flowId, upstream } = pending
-      return startLogin(c, { flowId, upstream, request, claims })
-    }
-    if (result.outcome !== 'completed') return refuse(c, pending, result)
     try {
-      await stepUp.settle(pending, result.identity)
-      const code = await openGrant(server, pending, result)
-      return redirectToClient(server, c, request, { code })
+      return await goOn(c, pending, result)
     } catch (thrown) {
       // The flow is spent, so trying this page again would not help; the client can begin anew.
       return redirectToClient(server, c, request, asOAuthError(thrown, pending.flowId))
     }
+  }
+
+  async function goOn(c: Context, pending: PendingLogin, result: LoginResult): Promise<Response> {
+    const { flowId, upstream, request } = pending
+    const claims = await stepUp.findClaims(pending, result)
+    if (claims !== undefined) return startLogin(c, { flowId, upstream, request, claims })
+    if (result.outcome !== 'completed') return refuse(c, pending, result)
+    await stepUp.settle(pending, result.identity)
+    return redirectToClient(server, c, request, { code: await openGrant(server, pending, result) })
   }
 
   function completeLogin(
@@ -99,8 +100,8 @@ function describeRefusal(result: Exclude<LoginResult, Completed>): OAuthError {
     }
     return new OAuthError('access_denied', 'the sign-in service refused', { reason })
   }
-  const { kind, error, status } = result.failure
-  const reason = `upstream: ${kind} ${error} ${status ?? ''}`.trim()
+  const { kind, error, status = '', description = '' } = result.failure
+  const reason = `upstream: ${kind} ${error} ${status} ${description}`.trim()
   return kind === 'transient' || kind === 'ambiguous'
     ? new OAuthError('temporarily_unavailable', 'the sign-in service does not answer', {
         reason,

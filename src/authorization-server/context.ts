@@ -1,7 +1,7 @@
 import type { AccessTokenClaims, VerifyAccessToken } from '../domain/access-token.ts'
 import type { GrantLifetime } from '../domain/grant.ts'
 import type { KeyRing } from '../domain/key-ring.ts'
-import type { Scope } from '../domain/scope.ts'
+import type { ScopeCatalogue } from '../domain/scope-catalogue.ts'
 import type { Audit } from '../observability/audit.ts'
 import type { Logger } from '../observability/log.ts'
 import type { Store } from '../store/port.ts'
@@ -13,8 +13,7 @@ import type { ClientSources } from './client-sources.ts'
 export type ProtectedResource = {
   resource: string
   name: string
-  /** What a client may ask for; also what it gets where it names nothing. */
-  scopes: Scope
+  scopes: ScopeCatalogue
   upstream: string
 }
 

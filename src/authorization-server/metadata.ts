@@ -25,7 +25,7 @@ export function describeAuthorizationServer(server: Server) {
     code_challenge_methods_supported: ['S256'],
     authorization_response_iss_parameter_supported: true,
     ...(clients.documents && { client_id_metadata_document_supported: true }),
-    scopes_supported: [...new Set(resources.flatMap(({ scopes }) => scopes))],
+    scopes_supported: [...new Set(resources.flatMap(({ scopes }) => scopes.names))],
   }
 }
 

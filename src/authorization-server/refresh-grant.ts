@@ -26,7 +26,7 @@ export function createRefreshGrant(server: AuthorizationServer, ending: GrantEnd
     if (!token) throw refusal('not a refresh token of ours')
     const grant = await findGrant(token, client, correlationId)
     checkResource(grant, parameters)
-    const scope = narrowScope(grant, parameters)
+    const scope = narrowScope(server, grant, parameters)
     const expiresAt = grantExpiresAt(grant, server.lifetimes, server.now())
     const successor = await rotate(token, expiresAt, correlationId)
     const { grantId, clientId, clientName, resource, identity } = grant
@@ -92,11 +92,18 @@ function checkResource(grant: Grant, parameters: Parameters): void {
   }
 }
 
-function narrowScope(grant: Grant, parameters: Parameters): Scope {
+/** Less than the grant has is also what its scopes imply: whoever may write may ask for a token that only reads. */
+function narrowScope(
+  { resources }: Pick<AuthorizationServer, 'resources'>,
+  grant: Grant,
+  parameters: Parameters,
+): Scope {
   const text = parameters.get('scope')
   if (text === undefined) return grant.scope
   const scope = parseScope(text)
-  if (!scope || scope.length === 0 || !isSubset(scope, grant.scope)) {
+  const known = resources.find(({ resource }) => resource === grant.resource)
+  const widest = known?.scopes.expand(grant.scope) ?? grant.scope
+  if (!scope || scope.length === 0 || !isSubset(scope, widest)) {
     throw new OAuthError('invalid_scope', 'a refresh cannot widen the scope')
   }
   return scope

@@ -57,13 +57,20 @@ function bodyOf(schema: JsonSchema): JsonSchema | undefined {
 /** Keys of sections within sections come with a dot. */
 function flatRowsOf(schema: JsonSchema): Row[] {
   return rowsOf(schema).flatMap(row => {
-    if (!row.schema.properties) return [row]
-    const within = flatRowsOf(row.schema).map(inner => ({
-      ...inner,
-      key: `${row.key}.${inner.key}`,
-    }))
+    const [body, prefix] = sectionWithin(row)
+    if (!body) return [row]
+    const within = flatRowsOf(body).map(inner => ({ ...inner, key: `${prefix}.${inner.key}` }))
     return row.schema.description === undefined ? within : [row, ...within]
   })
+}
+
+/** The section that a value is or consists of, and how its keys begin; the entries of a map are called `*`. */
+function sectionWithin({ key, schema }: Row): [body: JsonSchema | undefined, prefix: string] {
+  if (schema.properties) return [schema, key]
+  const forms = [schema, ...(schema.anyOf ?? [])]
+  const entries = forms.map(form => form.additionalProperties)
+  const body = entries.find(entry => typeof entry === 'object' && entry.properties !== undefined)
+  return [typeof body === 'object' ? body : undefined, `${key}.*`]
 }
 
 function rowsOf(schema: JsonSchema): Row[] {

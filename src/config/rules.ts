@@ -2,18 +2,25 @@
  * Rules across the sections of a configuration. They look at the tree before the schema has accepted it, so that they are heard together with every other fault; what
  * they cannot read, the schema refuses.
  */
-import type { Path } from './error.ts'
+import type { Finding } from './issues.ts'
 import type { Environment } from './references.ts'
+import { checkScopes } from './scope-rules.ts'
 import { MINT_HINT } from './sections/keys.ts'
-import { valueAt } from './tree.ts'
+import { listAt, valueAt } from './tree.ts'
 import { isLoopbackHost } from './urls.ts'
 
-type Rule = (tree: unknown, env: Environment) => { path: Path; message: string }[]
+type Rule = (tree: unknown, env: Environment) => Finding[]
 
-const RULES: readonly Rule[] = [redisNeedsKeys, devIsNotForProduction, devIsLocal, samplesAreLocal]
+const RULES: readonly Rule[] = [
+  redisNeedsKeys,
+  devIsNotForProduction,
+  devIsLocal,
+  samplesAreLocal,
+  checkScopes,
+]
 
 /** @returns the rules that are broken */
-export function checkRules(tree: unknown, env: Environment): { path: Path; message: string }[] {
+export function checkRules(tree: unknown, env: Environment): Finding[] {
   return RULES.flatMap(rule => rule(tree, env))
 }
 
@@ -66,9 +73,4 @@ function isDev(tree: unknown): boolean {
 function isLocal(url: unknown): boolean {
   const parsed = typeof url === 'string' ? URL.parse(url) : null
   return !parsed || isLoopbackHost(parsed.hostname)
-}
-
-function listAt(tree: unknown, path: Path): unknown[] {
-  const list = valueAt(tree, path)
-  return Array.isArray(list) ? list : []
 }

@@ -45,6 +45,17 @@ function rename(value: object, names: Record<string, string | undefined>): objec
 }
 
 /**
+ * A list or a map. What is written is judged by the rules of its own form alone, so that a fault is found at its own place; zod's union would only say that neither form fits.
+ */
+export function listOrMap<List extends z.ZodType, Map extends z.ZodType>(list: List, map: Map) {
+  const either = z.union([list, map])
+  either._zod.parse = (payload, context) =>
+    (Array.isArray(payload.value) ? list : map)._zod.run(payload, context)
+  either._zod.run = either._zod.parse
+  return either
+}
+
+/**
  * A rule of a list: no two items have the same key. Runs whatever else is wrong with the list, so `keyOf` must answer `undefined` for an item that it cannot read.
  */
 export function distinct(

@@ -18,6 +18,18 @@ export function valueAt(tree: unknown, path: Path): unknown {
   }, tree)
 }
 
+/** The list at a path of an unchecked tree; empty where there is none. */
+export function listAt(tree: unknown, path: Path): unknown[] {
+  const list = valueAt(tree, path)
+  return Array.isArray(list) ? list : []
+}
+
+/** Keys and values of the section at a path of an unchecked tree; empty where there is none. */
+export function entriesAt(tree: unknown, path: Path): [string, unknown][] {
+  const section = valueAt(tree, path)
+  return isCollection(section) && !Array.isArray(section) ? Object.entries(section) : []
+}
+
 /** The same tree with every string replaced. Keys stay. */
 export function mapStrings(
   tree: unknown,

@@ -3,6 +3,7 @@ import type { Scope } from '../domain/scope.ts'
 import type { Logger } from '../observability/log.ts'
 import { type Balancer, createBalancer } from './balancer.ts'
 import type { BackendObserver } from './observer.ts'
+import type { Policy } from './policy.ts'
 import type { ProtectedResource } from './protected-resource.ts'
 
 export type BackendOptions = {
@@ -16,6 +17,8 @@ export type BackendOptions = {
   instances: readonly string[]
   /** What the challenge tells a client to ask for. */
   scopes: Scope
+  /** Who may do what; nothing where everybody may do everything. */
+  policy?: Policy | undefined
   connectTimeoutMs: number
   /** From the request's last byte to the answer's head. Afterwards an answer may take for ever. */
   headersTimeoutMs: number
@@ -32,6 +35,7 @@ export type Instance = {
 }
 
 export type Backend = ProtectedResource & {
+  policy: Policy | undefined
   balancer: Balancer<Instance>
   observer?: BackendObserver
   close(): Promise<void>
@@ -52,7 +56,7 @@ export function createBackend(
   options: BackendOptions,
   { connections, now, random, logger }: BackendSurroundings,
 ): Backend {
-  const { name, path, resource, scopes } = options
+  const { name, path, resource, scopes, policy } = options
   const instances = options.instances.map(url => createInstance(new URL(url), options, connections))
   const onChange = (instance: Instance, change: 'ejected' | 'returned'): void =>
     logger.warn({ backend: name, instance: instance.origin }, `instance ${change}`)
@@ -61,6 +65,7 @@ export function createBackend(
     path,
     resource,
     scopes,
+    policy,
     balancer: createBalancer(instances, { now, random, onChange }),
     async close() {
       await Promise.all(instances.map(instance => instance.pool.destroy()))

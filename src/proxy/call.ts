@@ -38,6 +38,8 @@ export class Call {
   wasRejected = false
   readonly tried: Member<Instance>[] = []
   attempt: Attempt | undefined
+  /** Which tools its answer must not show; set by a policy. */
+  conceals: ((tool: string) => boolean) | undefined
 
   constructor(arrival: Arrival, claims: AccessTokenClaims, release: (call: Call) => void) {
     this.arrival = arrival

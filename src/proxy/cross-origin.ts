@@ -29,11 +29,13 @@ const PARAMETER_FIELD = /^mcp-param-[!#$%&'*+.^_`|~0-9a-z-]+$/
 const PREFLIGHT_SECONDS = 7200
 const NONE: readonly string[] = []
 
-/** @param origins serialised origins, compared as they are; `publicUrl`'s own is one of them. `*` among them stands for every origin. */
+/** @param origins serialised origins, compared as they are, or `*` for any; `publicUrl`'s own is one of them */
 export function createCrossOrigin(origins: readonly string[]): CrossOrigin {
   const allowed = new Map(origins.map(origin => [origin, fieldsFor(origin)]))
-  const others = allowed.get('*')
-  return { find: origin => (origin === undefined ? NONE : (allowed.get(origin) ?? others)) }
+  const findOther = origins.includes('*') ? fieldsFor : () => undefined
+  return {
+    find: origin => (origin === undefined ? NONE : (allowed.get(origin) ?? findOther(origin))),
+  }
 }
 
 /** Whether an OPTIONS request is a browser's question rather than a request of its own. */

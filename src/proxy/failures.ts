@@ -1,7 +1,8 @@
 import type { OutgoingHttpHeader, ServerResponse } from 'node:http'
 
 /**
- * The proxy's own failures. Codes are ours (`-32000 … -32019`); those that SDKs use themselves (`-32000 … -32002`) are left out, so that nobody takes one for another.
+ * The proxy's own failures. Codes are ours (`-32000 … -32019`); those that SDKs use themselves (`-32000 … -32002`) are left out, so that nobody takes one for another. The two that
+ * the standards name for what they mean are theirs.
  */
 export type Failure = keyof typeof FAILURES
 
@@ -19,6 +20,15 @@ const FAILURES = {
   backendUnreachable: row(502, -32011, 'No instance of the backend can be reached', 'warn'),
   backendBroken: row(502, -32012, 'The backend gave no usable answer', 'warn'),
   backendTimeout: row(504, -32013, 'The backend did not answer in time', 'warn'),
+  insufficientScope: row(
+    403,
+    -32015,
+    'This needs scopes that the access token does not have',
+    'info',
+  ),
+  forbidden: row(403, -32016, 'This may not be called here', 'info'),
+  unreadable: row(400, -32700, 'The message cannot be read', 'info'),
+  headerMismatch: row(400, -32020, 'The header fields and the message differ', 'info'),
   unexpected: row(500, -32014, 'Internal error', 'error'),
 } as const satisfies Record<string, Row>
 

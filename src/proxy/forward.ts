@@ -13,6 +13,7 @@ import type { Instance } from './backends.ts'
 import type { Call } from './call.ts'
 import type { EventStreams } from './event-streams.ts'
 import { createResponseHeadReader } from './headers.ts'
+import { openListing } from './listing-answer.ts'
 import type { Refusals } from './refusals.ts'
 
 export type ForwardOptions = {
@@ -36,7 +37,7 @@ const OWN_FAULTS = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'])
  * Whatever else goes wrong may have happened after the backend did its work, and is told to the client.
  */
 export function createForward(options: ForwardOptions): (call: Call) => void {
-  const { tokens, streams, inject, refusals } = options
+  const { tokens, inject, refusals } = options
   const readResponseHead = createResponseHeadReader()
 
   const send = (call: Call, previous?: Error): void => {
@@ -78,7 +79,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
       const { call } = attempt
       options.onAnswer(call, received)
       const fields = readResponseHead(received.received).concat(call.arrival.crossOrigin)
-      return openAnswer(attempt, { ...received, fields }, streams)
+      return openAnswer(attempt, { ...received, fields }, options)
     },
     rejected({ call }) {
       if (call.wasRejected) {
@@ -107,7 +108,22 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
   return call => send(call)
 }
 
-function openAnswer(attempt: Attempt, head: AnswerHead, streams: EventStreams): Answer {
+type Opening = Pick<ForwardOptions, 'streams' | 'refusals'>
+
+function openAnswer(attempt: Attempt, head: AnswerHead, { streams, refusals }: Opening): Answer {
+  const { call } = attempt
+  if (!call.conceals) return openWhole(attempt, head, streams)
+  return openListing(head, {
+    conceals: call.conceals,
+    open: shown => openWhole(attempt, shown, streams),
+    refuse: reason => {
+      attempt.abort()
+      refusals.fail(call, 'backendBroken', { reason: `the list of tools is ${reason}` })
+    },
+  })
+}
+
+function openWhole(attempt: Attempt, head: AnswerHead, streams: EventStreams): Answer {
   const { call } = attempt
   const { res } = call.arrival
   if (isEventStream(head)) {

@@ -6,6 +6,7 @@ import { holdBody } from './body.ts'
 import { type Arrival, Call } from './call.ts'
 import type { Connections } from './connections.ts'
 import { type CrossOrigin, isPreflight, renderPreflight } from './cross-origin.ts'
+import { enforce } from './enforcement.ts'
 import type { Failure } from './failures.ts'
 import type { RequestHead } from './headers.ts'
 import type { Challenges } from './protected-resource.ts'
@@ -34,8 +35,8 @@ export type ProxyLimits = {
 }
 
 /**
- * Makes the handlers of the MCP endpoints. A request was matched by the listener, on the exact path; then its origin is checked, it is admitted, its body is held, it gets its
- * upstream token, and is forwarded. On the usual way nothing here waits but for the body.
+ * Makes the handlers of the MCP endpoints. A request was matched by the listener, on the exact path; then its origin is checked, it is admitted, its body is held, the
+ * backend's policy is asked, it gets its upstream token, and is forwarded. On the usual way nothing here waits but for the body.
  */
 export function createHandlers(
   options: HandlerOptions,
@@ -141,8 +142,9 @@ function createBegin({
 
 async function proceed(call: Call, options: HandlerOptions): Promise<void> {
   const { tokens, forward, refusals } = options
-  const { head, correlationId } = call.arrival
+  const { head, correlationId, backend } = call.arrival
   if (head.hasBody && !(await hold(call, options))) return
+  if (backend.policy && !enforce(call, backend.policy, refusals)) return
   const { grantId } = call.claims
   const token = tokens.peek(grantId) ?? (await tokens.resolve(grantId, correlationId))
   if (call.isOver) return

@@ -1,3 +1,4 @@
+import type { AccessTokenClaims } from '../domain/access-token.ts'
 import type { Arrival, Call } from './call.ts'
 import type { Failure } from './failures.ts'
 
@@ -12,6 +13,16 @@ export type BackendObserver = {
   answered(gatewayMs: number, backendMs: number): void
   /** The request is over; said once for each. */
   ended(method: string, tool: string | undefined, outcome: Outcome): void
+  /** The backend's policy has refused a call. */
+  forbade(refused: RefusedCall): void
+}
+
+export type RefusedCall = {
+  claims: AccessTokenClaims
+  correlationId: string
+  /** Where the request names one in a header field. */
+  tool: string | undefined
+  reason: string
 }
 
 export function noteAnswered({ arrival, startedAt, sentAt }: Call): void {
@@ -27,9 +38,18 @@ export function noteFinished({ arrival }: Call): void {
 export function noteEnded(arrival: Arrival, outcome: Outcome): void {
   const { backend, head, req } = arrival
   if (!backend.observer) return
-  const { mcpMethod } = head
-  const tool = mcpMethod === 'tools/call' ? nameOf(req.rawHeaders) : undefined
-  backend.observer.ended(mcpMethod ?? req.method ?? '', tool, outcome)
+  backend.observer.ended(head.mcpMethod ?? req.method ?? '', toolOf(arrival), outcome)
+}
+
+/** Says nothing of failures that are no decision of a policy. */
+export function noteForbidden({ arrival, claims }: Call, failure: Failure, reason: string): void {
+  if (failure !== 'insufficientScope' && failure !== 'forbidden') return
+  const { backend, correlationId } = arrival
+  backend.observer?.forbade({ claims, correlationId, tool: toolOf(arrival), reason })
+}
+
+function toolOf({ head, req }: Arrival): string | undefined {
+  return head.mcpMethod === 'tools/call' ? nameOf(req.rawHeaders) : undefined
 }
 
 /** What `Mcp-Name` says, in a flat list of fields. */

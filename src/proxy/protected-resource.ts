@@ -14,7 +14,13 @@ export type ProtectedResource = {
 }
 
 /** `WWW-Authenticate` values of one resource, ready to send. */
-export type Challenges = Record<'unauthenticated' | 'invalidToken' | 'ambiguousCredentials', string>
+export type Challenges = Record<
+  'unauthenticated' | 'invalidToken' | 'ambiguousCredentials',
+  string
+> & {
+  /** @param scope all that a token has to have, so what it has already too */
+  insufficientScope(scope: Scope): string
+}
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource'
 const DOCUMENT_FIELDS = [
@@ -48,6 +54,8 @@ export function createChallenges(publicUrl: string, resource: ProtectedResource)
     unauthenticated: `Bearer ${parameters}`,
     invalidToken: refused('invalid_token', 'The access token is expired, revoked or not for here'),
     ambiguousCredentials: refused('invalid_request', 'Send one token in one Authorization field'),
+    insufficientScope: needed =>
+      `Bearer error="insufficient_scope", error_description="This needs more scopes than the access token has", ${metadata}, scope="${renderScope(needed)}"`,
   }
 }
 

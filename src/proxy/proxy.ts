@@ -14,8 +14,14 @@ import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
 import { createRequestHeadReader } from './headers.ts'
 import { type BackendObserver, noteAnswered, noteFinished } from './observer.ts'
-import { createChallenges, createMetadataHandler, metadataPaths } from './protected-resource.ts'
+import {
+  createChallenges,
+  createMetadataHandler,
+  metadataPaths,
+  type ProtectedResource,
+} from './protected-resource.ts'
 import { createRefusals } from './refusals.ts'
+import type { RenderedPage } from './visitors.ts'
 
 export type ProxyOptions = {
   /** The issuer: an origin without a slash. */
@@ -28,6 +34,8 @@ export type ProxyOptions = {
   /** Addresses and CIDR blocks whose `X-Forwarded-For` is believed. */
   trustedProxies: readonly string[]
   limits: ProxyLimits
+  /** What a person sees who opens an MCP endpoint in a browser; a client's error without it. */
+  renderConnect?: (endpoint: ProtectedResource) => RenderedPage
   logger: Logger
   /** Who learns of the requests to a backend; asked once for each. */
   observe?: (backend: string) => BackendObserver
@@ -75,7 +83,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   const { publicUrl, limits, logger, tokens, now } = options
   const random = options.random ?? Math.random
   const streams = createEventStreams(options.heartbeatMs ?? HEARTBEAT_MS)
-  const refusals = createRefusals(logger)
+  const refusals = createRefusals(logger, options.renderConnect)
   const backends = options.backends.map(backend => ({
     ...createBackend(backend, { connections: limits.inFlight, now, random, logger }),
     ...(options.observe && { observer: options.observe(backend.name) }),

@@ -10,9 +10,17 @@ import {
   sendFailure,
   statusOf,
 } from './failures.ts'
-import { noteEnded } from './observer.ts'
+import { noteEnded, noteForbidden } from './observer.ts'
+import type { ProtectedResource } from './protected-resource.ts'
+import { isVisitor, type RenderedPage, showPage } from './visitors.ts'
 
-export type Why = { reason: string; cause?: unknown; retryAfterSeconds?: number }
+export type Why = {
+  reason: string
+  cause?: unknown
+  retryAfterSeconds?: number
+  /** In place of the failure's usual one. */
+  challenge?: string
+}
 
 /** How a request ends without a backend's answer: one answer, and one line in the log. */
 export type Refusals = {
@@ -33,13 +41,18 @@ const OVERLOADED_RETRY_SECONDS = 1
 // Long enough for a client to read our answer while it is still sending; then the connection is broken.
 const LINGER_MS = 2000
 
-export function createRefusals(logger: Logger): Refusals {
+/** @param renderConnect what to show to a person who opens an MCP endpoint in a browser */
+export function createRefusals(
+  logger: Logger,
+  renderConnect?: (backend: ProtectedResource) => RenderedPage,
+): Refusals {
   const refuse = (arrival: Arrival, failure: Failure, why: Why): void => {
     note(logger, arrival, failure, why)
     const { res, req, head, correlationId, crossOrigin, challenges } = arrival
     const retryAfterSeconds =
       why.retryAfterSeconds ?? (failure === 'overloaded' ? OVERLOADED_RETRY_SECONDS : undefined)
-    const challenge = isChallenged(failure) ? challenges[CHALLENGED[failure]] : undefined
+    const usual = isChallenged(failure) ? challenges[CHALLENGED[failure]] : undefined
+    const challenge = why.challenge ?? usual
     // A client that was not told to continue may never send its body, so nothing can follow on this connection.
     const closes = failure === 'bodyTooLarge' || (head.expectsContinue && !req.complete)
     const details = { correlationId, crossOrigin, challenge, retryAfterSeconds, closes }
@@ -52,16 +65,21 @@ export function createRefusals(logger: Logger): Refusals {
     if (call.isOver) return
     call.end()
     refuse(call.arrival, failure, why)
+    noteForbidden(call, failure, why.reason)
   }
 
   return {
     refuse,
     fail,
     refuseAdmission(arrival, outcome) {
-      if (outcome.outcome === 'unauthenticated') {
+      if (outcome.outcome === 'invalid-token') {
+        return refuse(arrival, 'invalidToken', { reason: outcome.reason })
+      }
+      if (!renderConnect || !isVisitor(arrival.req)) {
         return refuse(arrival, 'unauthenticated', { reason: 'no bearer token' })
       }
-      refuse(arrival, 'invalidToken', { reason: outcome.reason })
+      note(logger, arrival, 'unauthenticated', { reason: 'a browser, shown how to connect' })
+      showPage(arrival, renderConnect(arrival.backend))
     },
     failToken(call, token) {
       if (token.outcome === 'gone') return fail(call, 'invalidToken', { reason: token.reason })

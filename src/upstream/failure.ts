@@ -103,13 +103,14 @@ function classifyAnswer(
   const description = typeof error_description === 'string' ? error_description : undefined
   const rule = findFailureRule(rules, { error: code, description, codes })
   const { problem, retryAfterSeconds } = rule ?? {}
+  const kind = kindOf(status, code, rule)
   return {
-    kind: kindOf(status, code, rule),
+    kind,
     error: code,
     status,
     ...(description !== undefined && { description }),
     ...(typeof claims === 'string' && { claims }),
-    ...(problem && { problem }),
+    ...(problem && kind === 'dead' && { problem }),
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
     ...retryAfter(response),
   }

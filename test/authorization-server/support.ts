@@ -8,6 +8,7 @@ import type { AuthorizationServer, Lifetimes } from '../../src/authorization-ser
 import { createGrantEnding } from '../../src/authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from '../../src/authorization-server/routes.ts'
 import { createKeyRing, type KeyRing } from '../../src/domain/key-ring.ts'
+import { createScopeCatalogue } from '../../src/domain/scope-catalogue.ts'
 import { createClientSources } from '../../src/gateway-clients.ts'
 import { createGuardedFetch } from '../../src/http/guarded-fetch.ts'
 import { createAudit } from '../../src/observability/audit.ts'
@@ -95,7 +96,10 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     resources: paths.map(path => ({
       resource: issuer + path,
       name: path.slice(1),
-      scopes: SCOPES,
+      scopes: createScopeCatalogue(
+        SCOPES.map(name => ({ name, isDefault: true, implies: [] })),
+        [],
+      ),
       upstream: upstream.name,
     })),
     store,

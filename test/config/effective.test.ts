@@ -36,7 +36,13 @@ const FULL = {
     {
       path: '/a/mcp',
       instances: ['http://a/mcp'],
-      scopes: ['a', 'b'],
+      scopes: {
+        a: { description: 'What a does', implies: ['b'] },
+        b: { default: 'false' },
+        c: {},
+      },
+      required: ['b'],
+      tools: { 'export_*': { scopes: ['a'], hidden: true }, debug: { hidden: 'true' } },
       timeouts: { headers: '90s' },
     },
     { path: '/b/mcp', name: 'second', instances: ['http://b/mcp', 'http://c/mcp'] },
@@ -80,6 +86,8 @@ describe('the effective configuration', () => {
           name: 'crm',
           instances: ['http://crm-1:8080/mcp'],
           scopes: ['mcp'],
+          required: [],
+          tools: {},
           timeouts: { connect: '2s', headers: '1m' },
         },
       ],

@@ -2,25 +2,12 @@ import { existsSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
-import { KEY, read } from '../config/support.ts'
-import { anchorsOf, blocksOf, proseOf, ROOT, readPage, readPages } from './pages.ts'
+import { read } from '../config/support.ts'
+import { anchorsOf, blocksOf, proseOf, ROOT, readPage, readPages, SURROUNDINGS } from './pages.ts'
 
 const pages = readPages()
 const blocks = pages.flatMap(blocksOf)
 const configs = blocks.filter(({ language, text }) => language === 'yaml' && isConfig(text))
-
-/** What the documented configurations refer to. */
-const ENVIRONMENT = {
-  REDIS_URL: 'redis://redis:6379',
-  CLIENT_ID: 'gateway',
-  CLIENT_SECRET: 'secret-of-the-gateway',
-}
-const FILES = {
-  '/run/secrets/gateway-key': KEY,
-  '/run/secrets/gateway-key-1': KEY,
-  '/run/secrets/gateway-key-2': Buffer.alloc(32, 2).toString('base64'),
-  '/run/secrets/client-secret': 'secret-of-the-gateway',
-}
 
 function isConfig(text: string): boolean {
   return /^(publicUrl|backends|upstream):/m.test(text)
@@ -93,7 +80,7 @@ describe('every configuration that is shown', () => {
   it.each(configs.map(block => [`${block.file}:${block.line}`, block.text] as const))(
     'loads: %s',
     (_, text) => {
-      const config = read(text, { env: ENVIRONMENT, files: FILES })
+      const config = read(text, SURROUNDINGS)
       expect(config.backends.length).toBeGreaterThan(0)
     },
   )

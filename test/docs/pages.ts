@@ -1,7 +1,30 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { KEY, OTHER_KEY, type Surroundings } from '../config/support.ts'
+import { createCertificate } from '../support/upstreams/certificate.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
+
+const { key, certificate } = createCertificate()
+
+/** What the documented configurations refer to. */
+export const SURROUNDINGS: Surroundings = {
+  env: {
+    REDIS_URL: 'redis://redis:6379',
+    CLIENT_ID: 'gateway',
+    CLIENT_SECRET: 'secret-of-the-gateway',
+    AZURE_CLIENT_ID: 'gateway',
+    AZURE_FEDERATED_TOKEN_FILE: '/var/run/secrets/azure/tokens/azure-identity-token',
+  },
+  files: {
+    '/run/secrets/gateway-key': KEY,
+    '/run/secrets/gateway-key-1': KEY,
+    '/run/secrets/gateway-key-2': OTHER_KEY,
+    '/run/secrets/client-secret': 'secret-of-the-gateway',
+    '/run/secrets/client.key': key,
+    '/run/secrets/client.crt': certificate,
+  },
+}
 
 export type DocPage = { file: string; text: string }
 

@@ -19,10 +19,12 @@ const ANSWER = '{"jsonrpc":"2.0","id":1,"result":{}}'
 
 export async function startPlainBackend(): Promise<PlainBackend> {
   const calls: SeenCall[] = []
+  /** One copy of each token, however often it comes. */
+  const tokens = new Map<string, string>()
   let isGood = (_token: string): boolean => true
 
   const serve = (req: IncomingMessage, res: ServerResponse): void => {
-    const token = /^Bearer (\S+)$/.exec(req.headers.authorization ?? '')?.[1] ?? ''
+    const token = bearerOf(req, tokens)
     const status = isUnexpired(token) && isGood(token) ? 200 : 401
     calls.push({ token, search: req.url?.split('?')[1] ?? '', status, at: Date.now() / 1000 })
     req.resume()
@@ -40,6 +42,14 @@ export async function startPlainBackend(): Promise<PlainBackend> {
     },
     close,
   }
+}
+
+function bearerOf(req: IncomingMessage, tokens: Map<string, string>): string {
+  const presented = req.headers.authorization?.replace(/^Bearer /, '') ?? ''
+  const known = tokens.get(presented)
+  if (known !== undefined) return known
+  tokens.set(presented, presented)
+  return presented
 }
 
 function isUnexpired(token: string): boolean {

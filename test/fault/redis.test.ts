@@ -60,7 +60,7 @@ describe('Redis paused for three seconds', () => {
   it('is no wrong 401, and is over when it is over', async () => {
     expect(tally(await callAll())).toEqual({ 200: 12 })
     let isOver = false
-    void house.redis!.pause(3000)
+    await house.redis!.pause(3000)
     const ended = waitFor(() => house.redis!.keys(), {
       what: 'Redis to answer',
       timeoutMs: 10_000,

@@ -20,6 +20,8 @@ export type LandscapeOptions = {
   idp?: Partial<OidcProviderOptions>
   /** Laid over the configuration of every replica. */
   config?: Record<string, unknown>
+  /** Laid over the configuration of every backend. */
+  backend?: Record<string, unknown>
 }
 
 /** Everything that a flow passes through, each a process or a listener of its own. */
@@ -88,7 +90,12 @@ async function start(
   parts.push(idp.close)
   const backends = { legacy: await startBackends('legacy'), modern: await startBackends('modern') }
   parts.push(...Object.values(backends).flatMap(list => list.map(backend => backend.close)))
-  const config = { ...describe(front, redis, idp, backends, key), ...options.config }
+  const described = describe(front, redis, idp, backends, key)
+  const config = {
+    ...described,
+    backends: described.backends.map(backend => ({ ...backend, ...options.backend })),
+    ...options.config,
+  }
   const startReplica = async (listener: (typeof listeners)[number]) => {
     const replica = await startGateway({ config: { ...config, ...listener } })
     parts.push(replica.kill)

@@ -22,7 +22,7 @@ export type OAuthClient = {
   begin(resource?: string): Attempt
   /** @param at origin of one replica; the front where it is missing */
   redeem(attempt: Attempt, code: string, at?: string): Promise<TokenAnswer>
-  refresh(refreshToken: string, at?: string): Promise<TokenAnswer>
+  refresh(refreshToken: string, at?: string, scope?: string): Promise<TokenAnswer>
   /** @returns the status */
   revoke(token: string, at?: string): Promise<number>
 }
@@ -82,8 +82,12 @@ export function createOAuthClient(
         redirect_uri: REDIRECT_URI,
         resource,
       }),
-    refresh: (refreshToken, at = front.origin) =>
-      askToken(at, { grant_type: 'refresh_token', refresh_token: refreshToken }),
+    refresh: (refreshToken, at = front.origin, scope) =>
+      askToken(at, {
+        grant_type: 'refresh_token',
+        refresh_token: refreshToken,
+        ...(scope !== undefined && { scope }),
+      }),
     revoke: async (token, at = front.origin) => (await post(at, '/revoke', { token })).status,
   }
 }

@@ -28,13 +28,18 @@ export type SavedLogin = {
 }
 
 /** An SDK with its own OAuth code. `connect` signs in where the SDK finds that it must. */
-export type SdkClient = { login: SavedLogin; connect(): Promise<TestClient> }
+export type SdkClient = {
+  login: SavedLogin
+  connect(): Promise<TestClient>
+  /** Redeems the code with which the browser last came back: what a host does when the SDK has asked for a login in the midst of a call. */
+  finish(): Promise<void>
+}
 
 const IDENTITY = { name: 'sdk-client', version: '1.0.0' }
 
-/** The v1 SDK, which speaks 2025-11-25. */
-export function createLegacySdk(landscape: Landscape, url: string): SdkClient {
-  const { login, provider, callback } = createProvider(landscape)
+/** The v1 SDK, which speaks 2025-11-25. @param forgets whether its host keeps no refresh token */
+export function createLegacySdk(landscape: Landscape, url: string, forgets = false): SdkClient {
+  const { login, provider, callback } = createProvider(landscape, forgets)
   const authProvider = provider as LegacyProvider
   const connect = async () => {
     const transport = new LegacyTransport(new URL(url), { authProvider })
@@ -52,7 +57,7 @@ export function createLegacySdk(landscape: Landscape, url: string): SdkClient {
     const transport = new LegacyTransport(new URL(url), { authProvider })
     await transport.finishAuth(callback().get('code')!)
   }
-  return { login, connect: signingIn(connect, finish, LegacyUnauthorized) }
+  return { login, connect: signingIn(connect, finish, LegacyUnauthorized), finish }
 }
 
 /** The v2 SDK. @param versionNegotiation which eras it offers */
@@ -74,7 +79,7 @@ export function createModernSdk(
     }
   }
   const finish = () => new ModernTransport(new URL(url), options).finishAuth(callback())
-  return { login, connect: signingIn(connect, finish, ModernUnauthorized) }
+  return { login, connect: signingIn(connect, finish, ModernUnauthorized), finish }
 }
 
 function signingIn(
@@ -94,7 +99,7 @@ function signingIn(
 }
 
 /** The host's half of an SDK's OAuth code: keeps what it is told to, and walks the browser through consent. */
-function createProvider(landscape: Landscape) {
+function createProvider(landscape: Landscape, forgets = false) {
   const login: SavedLogin = { logins: 0, accessTokens: [] }
   const browser = openBrowser(landscape)
   let codeVerifier = ''
@@ -118,8 +123,9 @@ function createProvider(landscape: Landscape) {
       login.client = client
     },
     tokens: () => login.tokens,
-    saveTokens: (tokens: NonNullable<SavedLogin['tokens']>) => {
-      login.tokens = tokens
+    saveTokens: ({ refresh_token, ...tokens }: NonNullable<SavedLogin['tokens']>) => {
+      const isKept = refresh_token !== undefined && !forgets
+      login.tokens = { ...tokens, ...(isKept && { refresh_token }) }
       login.accessTokens.push(tokens.access_token)
     },
     saveCodeVerifier: (verifier: string) => {

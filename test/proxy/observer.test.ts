@@ -7,13 +7,14 @@ type Ended = Parameters<BackendObserver['ended']>
 async function setUp(instances: string[], proxy = {}) {
   const ended: Ended[] = []
   const times: [number, number][] = []
+  const forbidden: object[] = []
   const observe = (backend: string): BackendObserver => ({
     answered: (...both) => void times.push(both),
     ended: (...one) => void ended.push(one),
-    ...{ backend },
+    forbade: refused => void forbidden.push({ backend, ...refused }),
   })
   const gateway = await startGateway({ instances, proxy: { observe, ...proxy } })
-  return { gateway, ended, times }
+  return { gateway, ended, times, forbidden }
 }
 
 describe('every request is told once', () => {

@@ -25,15 +25,17 @@ describe('RFC 6750 section 3, RFC 9728 section 5.1: challenges', () => {
   })
 
   test('never have an empty scope, and still a parameter', () => {
-    const all = Object.values(createChallenges(PUBLIC_URL, { ...crm, scopes: [] }))
-    for (const challenge of all) {
+    const { insufficientScope, ...all } = createChallenges(PUBLIC_URL, { ...crm, scopes: [] })
+    expect(insufficientScope(['crm.read'])).toContain('scope="crm.read"')
+    for (const challenge of Object.values(all)) {
       expect(challenge).toMatch(/^Bearer [a-z_]+="/)
       expect(challenge).not.toContain('scope')
     }
   })
 
   test('have no text in a description that reads like a parameter', () => {
-    for (const challenge of Object.values(challenges)) {
+    const { insufficientScope, ...fixed } = challenges
+    for (const challenge of [...Object.values(fixed), insufficientScope(['crm.read'])]) {
       const description = /error_description="([^"]*)"/.exec(challenge)?.[1] ?? ''
       expect(description).not.toMatch(/scope=|error=|resource_metadata=/)
     }

@@ -25,7 +25,14 @@ export type IdpEndpoint = 'authorize' | 'token' | 'discovery' | 'jwks' | 'revoca
 export type FaultKind =
   | { kind: 'hang' }
   | { kind: 'status'; status: number; retryAfterSeconds?: number }
-  | { kind: 'error'; error: string; status?: number; fields?: Record<string, string> }
+  | {
+      kind: 'error'
+      error: string
+      status?: number
+      fields?: Record<string, string>
+      /** How long the answer takes. */
+      ms?: number
+    }
   | { kind: 'html'; status?: number }
   | { kind: 'reset' }
   | { kind: 'drop-after-rotate' }
@@ -169,7 +176,7 @@ function isBeforeIdp(fault: Fault): boolean {
   return !['drop-after-rotate', 'slow', 'rewrite'].includes(fault.kind)
 }
 
-function failBefore(fault: Fault, response: ServerResponse): void {
+async function failBefore(fault: Fault, response: ServerResponse): Promise<void> {
   switch (fault.kind) {
     case 'reset':
       response.socket?.resetAndDestroy()
@@ -185,6 +192,7 @@ function failBefore(fault: Fault, response: ServerResponse): void {
       response.writeHead(fault.status).end()
       return
     case 'error':
+      await pause(fault.ms ?? 0, undefined, { ref: false })
       response.writeHead(fault.status ?? 400, { 'content-type': 'application/json' })
       response.end(JSON.stringify({ error: fault.error, ...fault.fields }))
       return

@@ -32,7 +32,11 @@ export type RedisProcesses = {
 }
 
 export type TestRedis = RedisProcesses & { url: string; port: number }
-export type TestRedisCluster = RedisProcesses & { nodes: HostPort[] }
+export type TestRedisCluster = RedisProcesses & {
+  nodes: HostPort[]
+  /** Kills the first master for good; where it has a replica, that takes its place after about three seconds. */
+  killMaster(): Promise<void>
+}
 export type TestRedisSentinel = RedisProcesses & {
   sentinels: HostPort[]
   name: string
@@ -50,21 +54,22 @@ export async function startRedis(args: readonly string[] = []): Promise<TestRedi
   return { ...combine([server]), url: `redis://${HOST}:${server.port}`, port: server.port }
 }
 
-/** Three masters that share the slots, no replicas. */
-export async function startRedisCluster(): Promise<TestRedisCluster> {
-  const nodes = await Promise.all(
-    [0, 1, 2].map(async () =>
-      startServer([
-        ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'],
-        ...['--cluster-port', `${await findFreePort()}`],
-      ]),
-    ),
-  )
-  await formCluster(nodes)
-  const all = combine(nodes)
+/** Three masters that share the slots, each with a replica or without. */
+export async function startRedisCluster({ hasReplicas = false } = {}): Promise<TestRedisCluster> {
+  const start = async (): Promise<Server> =>
+    startServer([
+      ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'],
+      ...['--cluster-port', `${await findFreePort()}`],
+    ])
+  const masters = await Promise.all([0, 1, 2].map(start))
+  const replicas = await Promise.all(hasReplicas ? masters.map(start) : [])
+  const nodes = [...masters, ...replicas]
+  await formCluster(masters, replicas)
+  const all = combine(nodes, masters)
   return {
     ...all,
     nodes: nodes.map(({ port }) => ({ host: HOST, port })),
+    killMaster: async () => void (await masters[0]?.kill()),
     async restart() {
       await all.restart()
       await until('the cluster to be whole again', () => isClusterWhole(nodes))
@@ -230,9 +235,10 @@ function readValue(client: Redis, key: string, type: string): Promise<unknown> {
   throw new Error(`no way to read a ${type}`)
 }
 
-async function formCluster(nodes: readonly Server[]): Promise<void> {
-  const share = Math.ceil(16384 / nodes.length)
-  for (const [index, { port }] of nodes.entries()) {
+async function formCluster(masters: readonly Server[], replicas: readonly Server[]): Promise<void> {
+  const nodes = [...masters, ...replicas]
+  const share = Math.ceil(16384 / masters.length)
+  for (const [index, { port }] of masters.entries()) {
     await withClient(port, async client => {
       const last = Math.min((index + 1) * share, 16384) - 1
       await client.call('CLUSTER', 'ADDSLOTSRANGE', `${index * share}`, `${last}`)
@@ -250,6 +256,20 @@ async function formCluster(nodes: readonly Server[]): Promise<void> {
     })
   }
   await until('the cluster to be whole', () => isClusterWhole(nodes))
+  await Promise.all(replicas.map((replica, index) => follow(replica, masters[index]!)))
+}
+
+async function follow(replica: Server, master: Server): Promise<void> {
+  const masterId = await withClient(master.port, client => client.cluster('MYID'))
+  await until('a replica to follow its master', () =>
+    withClient(replica.port, async client => {
+      await client.call('CLUSTER', 'REPLICATE', String(masterId))
+      return true
+    }),
+  )
+  await until('a master to have its replica', () =>
+    withClient(master.port, async client => (await client.info()).includes('state=online')),
+  )
 }
 
 async function isClusterWhole(nodes: readonly Server[]): Promise<boolean> {

@@ -81,19 +81,34 @@ describe('dead: the upstream wants a new login', () => {
     expect((await house.store.grants.find(grantId))?.upstreamTokens).toEqual(upstreamTokens)
   })
 
-  it('is not what a refused old refresh token says of a grant that was renewed meanwhile', async () => {
+  it('is not what a late refusal says of a grant that another has renewed meanwhile', async () => {
     const house = await createHouse({ leaseSeconds: 0.2 })
     const [slow, quick] = [house.createSource(), house.createSource()]
     const { grantId } = await house.openGrant('stale')
-    const refusal = { kind: 'error', error: 'invalid_grant' } as const
+    const refusal = { kind: 'error', error: 'invalid_grant', ms: 2500 } as const
+    house.idp.setFault({ ...refusal, endpoint: 'token', times: 1 })
+    const late = slow.resolve(grantId, FLOW)
+    await waitFor(() => house.refreshes() === 1, { what: 'the slow refresh' })
+    expect(await quick.resolve(grantId, FLOW)).toMatchObject({ outcome: 'usable' })
+    expect(await late).toMatchObject({ outcome: 'usable' })
+    expect((await house.store.grants.find(grantId))?.dead).toBeUndefined()
+  })
+
+  it('ends where the one that the upstream did answer comes late: what it got is stored', async () => {
+    const house = await createHouse({ leaseSeconds: 0.2 })
+    const [slow, quick] = [house.createSource(), house.createSource()]
+    const { grantId } = await house.openGrant('stale')
     house.idp.setFault({ kind: 'slow', ms: 2500, endpoint: 'token', times: 1 })
     const late = slow.resolve(grantId, FLOW)
     await waitFor(() => house.refreshes() === 1, { what: 'the slow refresh' })
-    house.idp.setFault({ ...refusal, endpoint: 'token', times: 1 })
+    house.idp.setFault({ kind: 'error', error: 'invalid_grant', endpoint: 'token', times: 1 })
     // The IdP has rotated for the slow one, so it refuses the quick one, which holds the lease by now.
     expect(await quick.resolve(grantId, FLOW)).toMatchObject({ outcome: 'gone' })
     expect(await late).toMatchObject({ outcome: 'usable' })
     expect((await house.store.grants.find(grantId))?.dead).toBeUndefined()
+    await waitFor(async () => (await quick.resolve(grantId, FLOW)).outcome === 'usable', {
+      what: 'the other to learn of it',
+    })
   })
 })
 

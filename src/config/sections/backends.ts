@@ -3,7 +3,7 @@ import { milliseconds, parsed } from '../fields.ts'
 import { Malformed } from '../malformed.ts'
 import { distinct, itself, renamed, resolved } from '../shapes.ts'
 import { parseInstanceUrl } from '../urls.ts'
-import { scopeToken } from './scope.ts'
+import { required, scopes, tools } from './access.ts'
 
 /** First segments of the paths that the gateway answers itself. */
 const OWN_SEGMENTS = new Set([
@@ -45,12 +45,9 @@ const backend = resolved(
       .min(1)
       .check(distinct(itself, 'is listed twice'))
       .describe('URLs of the instances of the MCP server. Any of them may get any call.'),
-    scopes: z
-      .array(scopeToken())
-      .min(1)
-      .check(distinct(itself, 'is listed twice'))
-      .prefault(['mcp'])
-      .describe('Scopes that a client may ask for, and gets where it asks for none.'),
+    scopes,
+    required,
+    tools,
     timeouts: timeouts.prefault({}),
   }),
   value => ({ ...value, name: value.name ?? nameOf(value.path) }),
