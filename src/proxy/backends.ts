@@ -3,6 +3,7 @@ import type { Logger } from '../observability/log.ts'
 import { type Balancer, createBalancer } from './balancer.ts'
 import type { Connector } from './exchange.ts'
 import { createPlainConnector } from './http1/plain-connector.ts'
+import type { BackendObserver } from './observer.ts'
 import type { Policy } from './policy.ts'
 import type { ProtectedResource } from './protected-resource.ts'
 import { createUndiciConnector } from './undici-connector.ts'
@@ -38,6 +39,7 @@ export type Instance = {
 export type Backend = ProtectedResource & {
   policy: Policy | undefined
   balancer: Balancer<Instance>
+  observer?: BackendObserver
   close(): Promise<void>
 }
 
