@@ -3,14 +3,16 @@ import { createServer, type RequestListener } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { createAccessTokens } from './authorization-server/access-token.ts'
-import type { AuthorizationServer } from './authorization-server/context.ts'
+import type { AuthorizationServer, ProtectedResource } from './authorization-server/context.ts'
 import { createGrantEnding } from './authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from './authorization-server/routes.ts'
 import type { BackendConfig, GatewayConfig, RedisConfig } from './config/schema.ts'
+import { nameOfUpstream } from './config/upstreams.ts'
 import { deriveAssertionKeys } from './domain/assertion-key.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createScopeCatalogue } from './domain/scope-catalogue.ts'
 import { createClientSources } from './gateway-clients.ts'
+import { createInjectionOf } from './gateway-upstreams.ts'
 import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { createOpsApp, type Readiness } from './http/ops.ts'
@@ -25,10 +27,9 @@ import type { Store } from './store/port.ts'
 import { createRedisConnection, type RedisConnectionOptions } from './store/redis/connection.ts'
 import { createRedisStore } from './store/redis/store.ts'
 import { createAssertionIssuer } from './upstream/assertions.ts'
-import type { InjectionOf } from './upstream/injection.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
 import { createUpstream } from './upstream/provider.ts'
-import { callbackUrlOf, resolveUpstreamOptions } from './upstream/resolve.ts'
+import { callbackUrlOf } from './upstream/resolve.ts'
 import { createUpstreamTokenSource } from './upstream/tokens.ts'
 
 /** A gateway that serves. */
@@ -46,9 +47,6 @@ export type GatewayParts = {
   send?: typeof fetch
 }
 
-/** The only upstream so far; grants carry its name. */
-const UPSTREAM_NAME = 'default'
-
 /**
  * Builds the gateway and opens its listeners. The one place where adapters are constructed.
  *
@@ -56,7 +54,7 @@ const UPSTREAM_NAME = 'default'
  */
 export async function startGateway(
   config: GatewayConfig,
-  upstreamOptions: UpstreamOptions,
+  upstreamOptions: readonly UpstreamOptions[],
   logger: Logger,
   parts: GatewayParts = {},
 ): Promise<Gateway> {
@@ -161,28 +159,24 @@ function findServers(redis: RedisConfig): RedisConnectionOptions['servers'] {
 
 function createAuthorizationServer(
   config: GatewayConfig,
-  upstreamOptions: UpstreamOptions,
+  upstreamOptions: readonly UpstreamOptions[],
   ring: KeyRing,
   store: Store,
   logger: Logger,
   send: typeof fetch = fetch,
 ): AuthorizationServer {
   const { now } = store
-  const upstream = createUpstream(upstreamOptions, now, send)
-  const upstreamOf = (name: string) => (name === upstream.name ? upstream : undefined)
+  const upstreams = new Map(
+    upstreamOptions.map(options => [options.name, createUpstream(options, now, send)]),
+  )
+  const upstreamOf = (name: string) => upstreams.get(name)
   const { lifetimes, publicUrl } = config
   const assertionKeys = deriveAssertionKeys(ring)
   const [signingKey] = assertionKeys
   const asserts = config.backends.some(({ credential }) => credential.kind === 'assertion')
   return {
     issuer: publicUrl,
-    resources: config.backends.map(({ name, path, scopes, required, allow }) => ({
-      name,
-      scopes: createScopeCatalogue(scopes, required),
-      resource: publicUrl + path,
-      upstream: UPSTREAM_NAME,
-      ...(allow && { allow }),
-    })),
+    resources: config.backends.map(backend => describeResource(publicUrl, backend)),
     store,
     ring,
     clients: createClientSources(config, createGuardedFetch(), logger, now),
@@ -197,7 +191,7 @@ function createAuthorizationServer(
       assertions: createAssertionIssuer(signingKey, publicUrl, now),
       logger,
       now,
-      refreshTimeoutMs: upstreamOptions.timeoutMs,
+      refreshTimeoutMs: Math.max(...upstreamOptions.map(({ timeoutMs }) => timeoutMs)),
       lifetime: {
         idleSeconds: lifetimes.grantIdleSeconds,
         absoluteSeconds: lifetimes.grantAbsoluteSeconds,
@@ -216,14 +210,15 @@ function createAuthorizationServer(
   }
 }
 
-function createInjectionOf({ publicUrl, backends }: GatewayConfig): InjectionOf {
-  const injections = new Map(
-    backends.map(({ path, credential }) => [
-      publicUrl + path,
-      { upstream: UPSTREAM_NAME, credential },
-    ]),
-  )
-  return resource => injections.get(resource)
+function describeResource(publicUrl: string, backend: BackendConfig): ProtectedResource {
+  const { name, path, scopes, required, allow } = backend
+  return {
+    name,
+    scopes: createScopeCatalogue(scopes, required),
+    resource: publicUrl + path,
+    upstream: nameOfUpstream(backend),
+    ...(allow && { allow }),
+  }
 }
 
 /** Everything but the hot path. The listener leaves `Expect: 100-continue` to its handlers, and Hono knows nothing of it. */
@@ -262,32 +257,5 @@ function createOps(store: Store) {
         server.close(() => resolve())
         server.closeAllConnections()
       }),
-  }
-}
-
-/** What the configured upstream is to the upstream room. @param dev where the embedded IdP listens, if it is the upstream */
-export function resolveUpstream(
-  config: GatewayConfig,
-  dev?: { issuer: string; clientId: string; clientSecret: string },
-): UpstreamOptions {
-  const callbackUrl = callbackUrlOf(config)
-  const { upstream } = config
-  if (upstream.provider !== 'dev') {
-    return resolveUpstreamOptions(upstream, UPSTREAM_NAME, callbackUrl)
-  }
-  if (!dev) throw new RangeError('the development IdP has not been started')
-  return {
-    ...dev,
-    name: UPSTREAM_NAME,
-    callbackUrl,
-    tokenAuthMethod: 'client_secret_post',
-    scopes: ['openid', 'profile', 'email', 'groups', 'offline_access'],
-    authorizeParams: {},
-    codeParams: {},
-    refreshParams: {},
-    refreshScope: 'none',
-    issParam: 'verify',
-    repeatsRefresh: false,
-    timeoutMs: 10_000,
   }
 }

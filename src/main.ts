@@ -6,7 +6,8 @@ import { ConfigError } from './config/error.ts'
 import { loadConfig } from './config/load.ts'
 import type { GatewayConfig } from './config/schema.ts'
 import { mintKey } from './domain/key-ring.ts'
-import { type Gateway, resolveUpstream, startGateway } from './gateway.ts'
+import { type Gateway, startGateway } from './gateway.ts'
+import { resolveUpstreams } from './gateway-upstreams.ts'
 import { createLogger, type Logger } from './observability/log.ts'
 
 const CONFIG_OPTION = ['-c, --config <file>', 'the configuration', 'gateway.config.yaml'] as const
@@ -46,9 +47,9 @@ async function start(file: string): Promise<void> {
   const config = loadOrExplain(file)
   if (!config) return
   const { upstream } = config
-  if (upstream.provider === 'dev') return startForDevelopment(config, upstream)
+  if (upstream?.provider === 'dev') return startForDevelopment(config, upstream)
   const logger = createLogger(config.log.level)
-  drainOnSignal(await startGateway(config, resolveUpstream(config), logger), logger)
+  drainOnSignal(await startGateway(config, resolveUpstreams(config), logger), logger)
 }
 
 /** The embedded IdP is loaded only here, so that nothing of it is part of a production start. */
@@ -67,7 +68,7 @@ async function startForDevelopment(
     backends,
   })
   const { logger, idp, announce, close } = development
-  drainOnSignal(await startGateway(config, resolveUpstream(config, idp), logger), logger, close)
+  drainOnSignal(await startGateway(config, resolveUpstreams(config, idp), logger), logger, close)
   announce()
 }
 
