@@ -13,6 +13,7 @@ import { Attempt, type AttemptEvents } from './attempt.ts'
 import type { Instance } from './backends.ts'
 import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
+import { equip } from './equipment.ts'
 import type { EventStreams } from './event-streams.ts'
 import { openListing } from './listing-answer.ts'
 import type { Refusals } from './refusals.ts'
@@ -28,6 +29,8 @@ export type ForwardOptions = {
   onAnswer: (call: Call, fields: ResponseFields) => void
   onFinished: (call: Call) => void
 }
+
+const WANTS_A_TOKEN = 'the backend wants a token, and is configured to get none'
 
 /**
  * Sends a call whose body and token are at hand, and its answer back.
@@ -53,17 +56,16 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     call.attempt = attempt
     const fields = head.passed.slice()
     inject(call, fields)
-    const request = {
-      path: pathAt(member.value, search),
-      method: req.method ?? 'GET',
-      fields,
-      body: call.body,
-    }
-    member.value.connector.dispatch(request, attempt)
+    const path = pathAt(member.value, search)
+    const { method = 'GET' } = req
+    member.value.connector.dispatch({ path, method, fields, body: call.body }, attempt)
   }
 
   const replay = async (call: Call): Promise<void> => {
     const { claims, accessToken, arrival } = call
+    if (accessToken === undefined) {
+      return refusals.fail(call, 'backendBroken', { reason: WANTS_A_TOKEN })
+    }
     const fresh = await tokens.resolveAfterRejection(
       claims.grantId,
       accessToken,
@@ -71,7 +73,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     )
     if (call.isOver) return
     if (fresh.outcome !== 'usable') return refusals.failToken(call, fresh)
-    call.accessToken = fresh.accessToken
+    if (!equip(call, fresh, refusals)) return
     call.tried.length = 0
     send(call)
   }
@@ -95,8 +97,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     },
     unsent({ call }, fault, cause) {
       if (fault !== 'malformed') return send(call, cause)
-      const reason = 'request refused by the HTTP client'
-      refusals.fail(call, 'unexpected', { reason, cause })
+      refusals.fail(call, 'unexpected', { reason: 'request refused by the HTTP client', cause })
     },
     lost({ call, member }, fault, cause) {
       const isLate = fault === 'late'
