@@ -7,6 +7,7 @@ import type { Environment } from './references.ts'
 import { checkScopes } from './scope-rules.ts'
 import { MINT_HINT } from './sections/keys.ts'
 import { listAt, valueAt } from './tree.ts'
+import { checkUpstreams } from './upstreams.ts'
 import { isLoopbackHost } from './urls.ts'
 
 type Rule = (tree: unknown, env: Environment) => Finding[]
@@ -18,6 +19,7 @@ const RULES: readonly Rule[] = [
   samplesAreLocal,
   tokensWithoutLoginNeedBackend,
   checkScopes,
+  checkUpstreams,
 ]
 
 /** @returns the rules that are broken */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { milliseconds, parsed } from '../fields.ts'
+import { milliseconds, parsed, text } from '../fields.ts'
 import { Malformed } from '../malformed.ts'
 import { distinct, itself, renamed, resolved } from '../shapes.ts'
 import { parseInstanceUrl } from '../urls.ts'
@@ -47,6 +47,9 @@ const backend = resolved(
       .min(1)
       .check(distinct(itself, 'is listed twice'))
       .describe('URLs of the instances of the MCP server. Any of them may get any call.'),
+    upstream: text()
+      .exactOptional()
+      .describe('Which of `upstreams` signs its users in; none where there is only `upstream`.'),
     scopes,
     required,
     tools,
