@@ -11,6 +11,8 @@ export type Asked = {
   clientName?: string | undefined
   resource?: string | undefined
   redirectUri?: string | undefined
+  /** Who signed in, where somebody has. */
+  who?: { issuer: string; subject: string } | undefined
 }
 
 /** What an endpoint decides. Others decide nothing about access. */
@@ -32,7 +34,7 @@ export function auditRefusal(
 ): void {
   const event = EVENTS[c.req.path]
   if (event === undefined) return
-  const { clientName, resource, redirectUri } = asked
+  const { clientName, resource, redirectUri, who } = asked
   const clientId = asked.clientId ?? findPresented(c)
   audit({
     event,
@@ -43,6 +45,7 @@ export function auditRefusal(
     ...(clientName !== undefined && { clientName }),
     ...(redirectUri !== undefined && { redirectHost: nameDestination(redirectUri) }),
     ...(resource !== undefined && { resource }),
+    ...who,
     ...findClient(c),
   })
 }

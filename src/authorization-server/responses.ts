@@ -50,6 +50,8 @@ type FaultDetails = {
   clientId?: string
   clientName?: string
   resource?: string
+  /** Who signed in, where somebody has; for the record, and for the person. */
+  who?: { issuer: string; subject: string }
   account?: string
   service?: string
   cause?: unknown
