@@ -41,7 +41,7 @@ const WANTS_A_TOKEN = 'the backend wants a token, and is configured to get none'
 export function createForward(options: ForwardOptions): (call: Call) => void {
   const { tokens, streams, inject, refusals } = options
   const readFields = createResponseFieldsReader()
-  const opening = { streams, refusals, writeCopy: createBlocks() }
+  const opening = { streams, writeCopy: createBlocks(), refusals }
 
   const send = (call: Call, previous?: Error): void => {
     const { req, backend, head, search } = call.arrival
@@ -81,10 +81,10 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
   const events: AttemptEvents = {
     answered(attempt, received) {
       const { call } = attempt
-      const fields = readFields(received.rawFields)
+      const { status, statusText, rawFields } = received
+      const fields = readFields(rawFields)
       options.onAnswer(call, fields)
       fields.passed.push(...call.arrival.crossOrigin)
-      const { status, statusText } = received
       return openAnswer(attempt, { status, statusText, fields }, opening)
     },
     rejected({ call }) {
