@@ -51,7 +51,7 @@ function createOperations(current: () => Serving, audit: Audit): AdminOperations
   return {
     list: async owner => (await list(current(), owner)).map(summarize),
     revoke: (target, correlationId) => {
-      const whose = complete(target, current().upstreamIssuer)
+      const whose = complete(target, current().upstreamIssuers)
       return perform(`revoke ${kindOf(target)}`, describe(whose), correlationId, why =>
         end(current(), ending(), whose, why),
       )
@@ -93,12 +93,14 @@ function createPerformance(audit: Audit) {
   }
 }
 
-/** A target whose subject is one of a known issuer. */
-type Known = Exclude<Target, { subject: string }> | { subject: string; issuer: string }
+/** A target whose subject is one of known issuers. */
+type Known = Exclude<Target, { subject: string }> | { subject: string; issuers: readonly string[] }
 
-function complete(target: Target, upstreamIssuer: string): Known {
+/** Who names no issuer means the subject of every upstream. */
+function complete(target: Target, upstreamIssuers: readonly string[]): Known {
   if (!('subject' in target)) return target
-  return { subject: target.subject, issuer: target.issuer ?? upstreamIssuer }
+  const { subject, issuer } = target
+  return { subject, issuers: issuer === undefined ? upstreamIssuers : [issuer] }
 }
 
 function kindOf(target: Target): string {
@@ -110,14 +112,16 @@ function kindOf(target: Target): string {
 function describe(target: Known): Partial<AuditEvent> {
   if ('grant' in target) return { grantId: target.grant }
   if ('client' in target) return { clientId: target.client }
-  return 'everything' in target ? {} : target
+  if ('everything' in target) return {}
+  return { subject: target.subject, issuer: target.issuers.join(' ') }
 }
 
-function list({ server, upstreamIssuer }: Serving, owner: Owner): Promise<Grant[]> {
+async function list({ server, upstreamIssuers }: Serving, owner: Owner): Promise<Grant[]> {
   const { grants } = server.store
-  return 'client' in owner
-    ? grants.listByClient(owner.client)
-    : grants.listBySubject(owner.issuer ?? upstreamIssuer, owner.subject)
+  if ('client' in owner) return grants.listByClient(owner.client)
+  const issuers = owner.issuer === undefined ? upstreamIssuers : [owner.issuer]
+  const ofEach = issuers.map(issuer => grants.listBySubject(issuer, owner.subject))
+  return (await Promise.all(ofEach)).flat()
 }
 
 async function end(
@@ -127,8 +131,11 @@ async function end(
   why: EndReason,
 ): Promise<number> {
   if ('client' in target) return endClient(target.client, why)
-  if ('subject' in target) return endSubject(target.issuer, target.subject, why)
   let ended = 0
+  if ('subject' in target) {
+    for (const issuer of target.issuers) ended += await endSubject(issuer, target.subject, why)
+    return ended
+  }
   const endAll = async (grantIds: readonly string[]): Promise<void> => {
     for (const grantId of grantIds) if (await endGrant(grantId, why)) ended += 1
   }

@@ -1,4 +1,6 @@
+import type { ProtectedResource } from './authorization-server/context.ts'
 import type { BackendConfig } from './config/schema.ts'
+import { nameOfUpstream } from './config/upstreams.ts'
 import { createScopeCatalogue } from './domain/scope-catalogue.ts'
 import type { BackendOptions } from './proxy/backends.ts'
 import { createPolicy } from './proxy/policy.ts'
@@ -19,7 +21,20 @@ export function describeBackend(publicUrl: string, backend: BackendConfig): Back
     resource: publicUrl + path,
     scopes: catalogue.defaults,
     policy: createPolicy(catalogue, demands),
+    allow: backend.allow,
     connectTimeoutMs: timeouts.connectMs,
     headersTimeoutMs: timeouts.headersMs,
+  }
+}
+
+/** What it is to the authorization server. */
+export function describeResource(publicUrl: string, backend: BackendConfig): ProtectedResource {
+  const { name, path, scopes, required, allow } = backend
+  return {
+    name,
+    scopes: createScopeCatalogue(scopes, required),
+    resource: publicUrl + path,
+    upstream: nameOfUpstream(backend),
+    ...(allow && { allow }),
   }
 }

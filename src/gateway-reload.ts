@@ -11,8 +11,9 @@ export function keepFixed(
   running: GatewayConfig,
   wanted: GatewayConfig,
 ): { config: GatewayConfig; fixed: string[] } {
-  const { redis: _wantedRedis, ...others } = wanted
-  const isDev = running.upstream.provider === 'dev' || wanted.upstream.provider === 'dev'
+  const { redis: _wantedRedis, upstream: _wantedUpstream, ...others } = wanted
+  const isDev = running.upstream?.provider === 'dev' || wanted.upstream?.provider === 'dev'
+  const { upstream } = isDev ? running : wanted
   const config: GatewayConfig = {
     ...others,
     ...(running.redis && { redis: running.redis }),
@@ -22,7 +23,7 @@ export function keepFixed(
     keepAliveMs: running.keepAliveMs,
     limits: { ...wanted.limits, headersBytes: running.limits.headersBytes },
     lifetimes: running.redis ? wanted.lifetimes : keepMemoryLifetimes(running, wanted),
-    upstream: isDev ? running.upstream : wanted.upstream,
+    ...(upstream && { upstream }),
   }
   return {
     config,

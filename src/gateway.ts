@@ -8,10 +8,10 @@ import type { AuthorizationServer } from './authorization-server/context.ts'
 import { createGrantEnding } from './authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from './authorization-server/routes.ts'
 import type { GatewayConfig } from './config/schema.ts'
+import { deriveAssertionKeys } from './domain/assertion-key.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
-import { createScopeCatalogue } from './domain/scope-catalogue.ts'
 import { createAdmin } from './gateway-admin.ts'
-import { describeBackend } from './gateway-backends.ts'
+import { describeBackend, describeResource } from './gateway-backends.ts'
 import { createClientSources } from './gateway-clients.ts'
 import { createGenerations, type Generation } from './gateway-generations.ts'
 import {
@@ -23,6 +23,7 @@ import {
 import { createOps } from './gateway-ops.ts'
 import { keepFixed } from './gateway-reload.ts'
 import { createStoreSource } from './gateway-store.ts'
+import { createInjectionOf } from './gateway-upstreams.ts'
 import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
@@ -31,9 +32,10 @@ import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Store } from './store/port.ts'
+import { createAssertionIssuer } from './upstream/assertions.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
 import { createUpstream } from './upstream/provider.ts'
-import { callbackUrlOf, resolveUpstreamOptions } from './upstream/resolve.ts'
+import { callbackUrlOf } from './upstream/resolve.ts'
 import { createUpstreamTokenSource } from './upstream/tokens.ts'
 
 /** A gateway that serves. */
@@ -47,15 +49,15 @@ export type Gateway = {
    *
    * @returns the settings that differ and need a restart; they stay as they are
    */
-  reload(config: GatewayConfig, upstreamOptions: UpstreamOptions): string[]
+  reload(config: GatewayConfig, upstreamOptions: readonly UpstreamOptions[]): string[]
   metrics: Metrics
 }
 
 /** What one configuration comes to. */
 export type Serving = Generation & {
   config: GatewayConfig
-  /** Where an operator's subject comes from who names no issuer. */
-  upstreamIssuer: string
+  /** Where an operator's subject may come from who names no issuer. */
+  upstreamIssuers: readonly string[]
   server: AuthorizationServer
   proxy: ReturnType<typeof createProxy>
 }
@@ -75,9 +77,6 @@ export type GatewayParts = {
   send?: typeof fetch
 }
 
-/** The only upstream so far; grants carry its name. */
-const UPSTREAM_NAME = 'default'
-
 /**
  * Builds the gateway and opens its listeners. The one place where adapters are constructed.
  *
@@ -85,7 +84,7 @@ const UPSTREAM_NAME = 'default'
  */
 export async function startGateway(
   config: GatewayConfig,
-  upstreamOptions: UpstreamOptions,
+  upstreamOptions: readonly UpstreamOptions[],
   logger: Logger,
   parts: GatewayParts = {},
 ): Promise<Gateway> {
@@ -126,8 +125,8 @@ export async function startGateway(
       const nextRing = next.keys.length > 0 ? createKeyRing(next.keys) : ring
       const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstream
       const nextStore = stores.open(next, nextRing)
-      logger.level = next.log.level
       generations.replace(createServing(next, options, nextRing, nextStore, surroundings))
+      logger.level = next.log.level
       ring = nextRing
       return fixed
     },
@@ -147,7 +146,7 @@ export async function startGateway(
 /** Builds all that depends on a configuration which can be replaced. */
 function createServing(
   config: GatewayConfig,
-  upstreamOptions: UpstreamOptions,
+  upstreamOptions: readonly UpstreamOptions[],
   ring: KeyRing,
   store: Store,
   surroundings: Surroundings,
@@ -171,7 +170,7 @@ function createServing(
   const app = createAuthorizationServerApp(server, createGrantEnding(server))
   const rest = createRest(app)
   return {
-    ...{ config, server, proxy, upstreamIssuer: upstreamOptions.issuer },
+    ...{ config, server, proxy, upstreamIssuers: upstreamOptions.map(({ issuer }) => issuer) },
     find: proxy.find,
     rest: rest.handle,
     underWay: () => proxy.state().callsInFlight + rest.underWay(),
@@ -205,36 +204,42 @@ function createRing(config: GatewayConfig, logger: Logger): KeyRing {
 
 function createAuthorizationServer(
   config: GatewayConfig,
-  upstreamOptions: UpstreamOptions,
+  upstreamOptions: readonly UpstreamOptions[],
   ring: KeyRing,
   store: Store,
   { logger, metrics, audit, send = fetch }: Surroundings,
 ): AuthorizationServer {
   const { now } = store
-  const upstream = observeUpstream(createUpstream(upstreamOptions, now, send), metrics)
-  const upstreamOf = (name: string) => (name === upstream.name ? upstream : undefined)
+  const upstreams = new Map(
+    upstreamOptions.map(options => [
+      options.name,
+      observeUpstream(createUpstream(options, now, send), metrics),
+    ]),
+  )
+  const upstreamOf = (name: string) => upstreams.get(name)
   const { lifetimes, publicUrl } = config
+  const assertionKeys = deriveAssertionKeys(ring)
+  const [signingKey] = assertionKeys
+  const asserts = config.backends.some(({ credential }) => credential.kind === 'assertion')
   return {
     issuer: publicUrl,
-    resources: config.backends.map(({ name, path, scopes, required }) => ({
-      name,
-      scopes: createScopeCatalogue(scopes, required),
-      resource: publicUrl + path,
-      upstream: UPSTREAM_NAME,
-    })),
+    resources: config.backends.map(backend => describeResource(publicUrl, backend)),
     store,
     ring,
     clients: createClientSources(config, createGuardedFetch(), logger, now),
     accessTokens: createAccessTokens(ring, publicUrl, now),
+    ...(asserts && { assertionKeys: assertionKeys.map(({ publicJwk }) => publicJwk) }),
     upstream: upstreamOf,
     tokens: observeTokens(
       createUpstreamTokenSource({
         grants: store.grants,
         invalidations: store.invalidations,
         upstream: upstreamOf,
+        injectionOf: createInjectionOf(config),
+        assertions: createAssertionIssuer(signingKey, publicUrl, now),
         logger,
         now,
-        refreshTimeoutMs: upstreamOptions.timeoutMs,
+        refreshTimeoutMs: Math.max(...upstreamOptions.map(({ timeoutMs }) => timeoutMs)),
         lifetime: {
           idleSeconds: lifetimes.grantIdleSeconds,
           absoluteSeconds: lifetimes.grantAbsoluteSeconds,
@@ -267,32 +272,5 @@ function createRest(app: Hono) {
       if (req.headers.expect !== undefined) res.writeContinue()
       void listener(req, res)
     },
-  }
-}
-
-/** What the configured upstream is to the upstream room. @param dev where the embedded IdP listens, if it is the upstream */
-export function resolveUpstream(
-  config: GatewayConfig,
-  dev?: { issuer: string; clientId: string; clientSecret: string },
-): UpstreamOptions {
-  const callbackUrl = callbackUrlOf(config)
-  const { upstream } = config
-  if (upstream.provider !== 'dev') {
-    return resolveUpstreamOptions(upstream, UPSTREAM_NAME, callbackUrl)
-  }
-  if (!dev) throw new RangeError('the development IdP has not been started')
-  return {
-    ...dev,
-    name: UPSTREAM_NAME,
-    callbackUrl,
-    tokenAuthMethod: 'client_secret_post',
-    scopes: ['openid', 'profile', 'email', 'groups', 'offline_access'],
-    authorizeParams: {},
-    codeParams: {},
-    refreshParams: {},
-    refreshScope: 'none',
-    issParam: 'verify',
-    repeatsRefresh: false,
-    timeoutMs: 10_000,
   }
 }

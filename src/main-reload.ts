@@ -14,7 +14,7 @@ export type ReloaderOptions = {
   file: string
   env: Environment
   gateway: Gateway
-  resolveUpstream(config: GatewayConfig): UpstreamOptions
+  resolveUpstreams(config: GatewayConfig): readonly UpstreamOptions[]
   logger: Logger
 }
 
@@ -51,10 +51,10 @@ export function reloadOnChange(options: ReloaderOptions): () => void {
   }
 }
 
-function putIntoEffect({ file, env, gateway, resolveUpstream, logger }: ReloaderOptions): void {
+function putIntoEffect({ file, env, gateway, resolveUpstreams, logger }: ReloaderOptions): void {
   try {
     const config = loadConfig(file, env)
-    const fixed = gateway.reload(config, resolveUpstream(config))
+    const fixed = gateway.reload(config, resolveUpstreams(config))
     gateway.metrics.reload(true)
     logger.info({ file }, 'configuration reloaded')
     if (fixed.length > 0) {

@@ -6,7 +6,8 @@ import { ConfigError } from './config/error.ts'
 import { loadConfig } from './config/load.ts'
 import type { GatewayConfig } from './config/schema.ts'
 import { mintKey } from './domain/key-ring.ts'
-import { type Gateway, resolveUpstream, startGateway } from './gateway.ts'
+import { type Gateway, startGateway } from './gateway.ts'
+import { resolveUpstreams } from './gateway-upstreams.ts'
 import { addAdminCommands } from './main-admin.ts'
 import { reloadOnChange } from './main-reload.ts'
 import { createLogger, type Logger } from './observability/log.ts'
@@ -50,10 +51,10 @@ async function start(file: string): Promise<void> {
   const config = loadOrExplain(file)
   if (!config) return
   const { upstream } = config
-  if (upstream.provider === 'dev') return startForDevelopment(file, config, upstream)
+  if (upstream?.provider === 'dev') return startForDevelopment(file, config, upstream)
   const logger = createLogger(config.log.level)
-  const gateway = await startGateway(config, resolveUpstream(config), logger)
-  const stop = reloadOnChange({ file, env: process.env, gateway, resolveUpstream, logger })
+  const gateway = await startGateway(config, resolveUpstreams(config), logger)
+  const stop = reloadOnChange({ file, env: process.env, gateway, resolveUpstreams, logger })
   drainOnSignal(gateway, logger, async () => stop())
 }
 
@@ -74,11 +75,11 @@ async function startForDevelopment(
     backends,
   })
   const { logger, idp, announce, close } = development
-  const upstream = resolveUpstream(config, idp)
-  const gateway = await startGateway(config, upstream, logger)
+  const upstreams = resolveUpstreams(config, idp)
+  const gateway = await startGateway(config, upstreams, logger)
   const stop = reloadOnChange({
     ...{ file, env: process.env, gateway, logger },
-    resolveUpstream: () => upstream,
+    resolveUpstreams: () => upstreams,
   })
   drainOnSignal(gateway, logger, () => {
     stop()

@@ -5,6 +5,7 @@ import type { LoginResult } from '../upstream/provider.ts'
 import type { AuthorizationServer } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
 import { setCorrelationId } from './correlation.ts'
+import { findDenial, renderDenial } from './denial.ts'
 import type { GrantEnding } from './grant-ending.ts'
 import { createLoginStart } from './login-start.ts'
 import { openGrant } from './open-grant.ts'
@@ -56,6 +57,8 @@ export function createCallbackEndpoint(server: AuthorizationServer, ending: Gran
     const claims = await stepUp.findClaims(pending, result)
     if (claims !== undefined) return startLogin(c, { flowId, upstream, request, claims })
     if (result.outcome !== 'completed') return refuse(c, pending, result)
+    const denial = findDenial(server, request.resource, result.identity)
+    if (denial) return renderDenial(server, c, pending, result.identity, denial)
     await stepUp.settle(pending, result.identity)
     return redirectToClient(server, c, request, { code: await openGrant(server, pending, result) })
   }

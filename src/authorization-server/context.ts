@@ -1,4 +1,6 @@
+import type { AccessRule } from '../domain/access-rule.ts'
 import type { AccessTokenClaims, VerifyAccessToken } from '../domain/access-token.ts'
+import type { PublicJwk } from '../domain/assertion-key.ts'
 import type { GrantLifetime } from '../domain/grant.ts'
 import type { KeyRing } from '../domain/key-ring.ts'
 import type { ScopeCatalogue } from '../domain/scope-catalogue.ts'
@@ -15,6 +17,8 @@ export type ProtectedResource = {
   name: string
   scopes: ScopeCatalogue
   upstream: string
+  /** Who may use it; everybody whom the upstream signs in, where there is none. */
+  allow?: AccessRule
 }
 
 export type Lifetimes = GrantLifetime & {
@@ -39,6 +43,8 @@ export type AuthorizationServer = {
   accessTokens: AccessTokens
   upstream: (name: string) => Upstream | undefined
   tokens: UpstreamTokenSource
+  /** Public keys of the assertions that backends get; nothing where none gets any. */
+  assertionKeys?: readonly PublicJwk[]
   lifetimes: Lifetimes
   logger: Logger
   audit: Audit

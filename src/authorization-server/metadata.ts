@@ -2,17 +2,18 @@ import { ASSERTION_ALGORITHMS } from './assertion-algorithms.ts'
 import type { AuthorizationServer } from './context.ts'
 import { findIntrospectors } from './introspection.ts'
 
-type Server = Pick<AuthorizationServer, 'issuer' | 'resources' | 'clients'>
+type Server = Pick<AuthorizationServer, 'issuer' | 'resources' | 'clients' | 'assertionKeys'>
 
 /** Authorization server metadata. @see RFC 8414 section 2, RFC 9207 section 3, draft-ietf-oauth-client-id-metadata-document-02 section 6 */
 export function describeAuthorizationServer(server: Server) {
-  const { issuer, resources, clients } = server
+  const { issuer, resources, clients, assertionKeys } = server
   return {
     issuer,
     authorization_endpoint: `${issuer}/authorize`,
     token_endpoint: `${issuer}/token`,
     ...(clients.registration && { registration_endpoint: `${issuer}/register` }),
     revocation_endpoint: `${issuer}/revoke`,
+    ...(assertionKeys && { jwks_uri: `${issuer}/jwks` }),
     ...(findIntrospectors(server).length > 0 && {
       introspection_endpoint: `${issuer}/introspect`,
       ...describeAuthentication('introspection', ['client_secret_basic', 'client_secret_post']),

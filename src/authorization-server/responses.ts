@@ -50,6 +50,8 @@ type FaultDetails = {
   clientId?: string
   clientName?: string
   resource?: string
+  account?: string
+  service?: string
   cause?: unknown
   /** Where it is another one than is usual for the kind. */
   status?: number
@@ -67,7 +69,7 @@ export function renderFault(
   details: FaultDetails,
 ): Response {
   const correlationId = correlationIdOf(c)
-  const { reason, clientName, cause, retryUrl, retryAfterSeconds = 5 } = details
+  const { reason, clientName, account, service, cause, retryUrl, retryAfterSeconds = 5 } = details
   const level = kind === 'server-error' ? 'error' : 'warn'
   server.logger[level](
     { correlationId, path: c.req.path, kind, reason, ...(cause !== undefined && { err: cause }) },
@@ -78,6 +80,8 @@ export function renderFault(
     kind,
     correlationId,
     ...(clientName !== undefined && { clientName }),
+    ...(account !== undefined && { account }),
+    ...(service !== undefined && { service }),
     ...(retryUrl !== undefined && { retryUrl }),
   })
   const status = details.status ?? ERROR_TEXTS[kind].status

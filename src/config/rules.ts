@@ -7,6 +7,7 @@ import type { Environment } from './references.ts'
 import { checkScopes } from './scope-rules.ts'
 import { MINT_HINT } from './sections/keys.ts'
 import { listAt, valueAt } from './tree.ts'
+import { checkUpstreams } from './upstreams.ts'
 import { isLoopbackHost } from './urls.ts'
 
 type Rule = (tree: unknown, env: Environment) => Finding[]
@@ -17,6 +18,7 @@ const RULES: readonly Rule[] = [
   devIsLocal,
   samplesAreLocal,
   checkScopes,
+  checkUpstreams,
 ]
 
 /** @returns the rules that are broken */

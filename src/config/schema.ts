@@ -12,7 +12,7 @@ import { keys } from './sections/keys.ts'
 import { lifetimes } from './sections/lifetimes.ts'
 import { redis } from './sections/redis.ts'
 import { clientDocuments, registration } from './sections/registration.ts'
-import { upstream } from './sections/upstream.ts'
+import { upstream, upstreams } from './sections/upstream.ts'
 import { distinct, itself, renamed, resolved } from './shapes.ts'
 import { parseOrigin, parseSecureOrigin } from './urls.ts'
 
@@ -84,7 +84,8 @@ const written = z.strictObject({
   ops,
   keys,
   redis: redis.exactOptional(),
-  upstream,
+  upstream: upstream.exactOptional(),
+  upstreams: upstreams.exactOptional(),
   backends,
   registration,
   clientDocuments,
@@ -117,7 +118,7 @@ export const gatewaySchema = resolved(
   renamed(written, { keepAlive: 'keepAliveMs' }),
   ({ listen: { host, port }, ...rest }) => {
     // The embedded IdP lets anybody in, so only an explicit host opens it to the network.
-    const defaultHost = rest.upstream.provider === 'dev' ? '127.0.0.1' : '0.0.0.0'
+    const defaultHost = rest.upstream?.provider === 'dev' ? '127.0.0.1' : '0.0.0.0'
     return { ...rest, listen: { host: host ?? defaultHost, port } }
   },
   value => value,
@@ -136,7 +137,7 @@ type DeepReadonly<T> = T extends Uint8Array
  */
 export type GatewayConfig = DeepReadonly<z.output<typeof gatewaySchema>>
 
-export type UpstreamConfig = GatewayConfig['upstream']
+export type UpstreamConfig = NonNullable<GatewayConfig['upstream']>
 export type BackendConfig = GatewayConfig['backends'][number]
 export type ClientConfig = GatewayConfig['clients'][number]
 export type RedisConfig = NonNullable<GatewayConfig['redis']>

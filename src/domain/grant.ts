@@ -28,6 +28,21 @@ export type UpstreamTokens = {
   refreshExpiresAt?: number
   /** As the upstream granted it. */
   scope?: Scope
+  /** What the access token was asked for, where that is not what the login asked for. */
+  purpose?: string
+  /** What the access token was exchanged for. */
+  derived?: DerivedToken
+}
+
+/** A token that the upstream gave for the one of the login, for the backend. */
+export type DerivedToken = {
+  accessToken: string
+  /** Epoch seconds. */
+  issuedAt: number
+  /** Epoch seconds. */
+  expiresAt: number
+  /** What it was asked for. */
+  purpose: string
 }
 
 /** Why the upstream will give no more tokens without a new login. */

@@ -1,10 +1,13 @@
-import { Pool } from 'undici'
+import type { AccessRule } from '../domain/access-rule.ts'
 import type { Scope } from '../domain/scope.ts'
 import type { Logger } from '../observability/log.ts'
 import { type Balancer, createBalancer } from './balancer.ts'
+import type { Connector } from './exchange.ts'
+import { createPlainConnector } from './http1/plain-connector.ts'
 import type { BackendObserver } from './observer.ts'
 import type { Policy } from './policy.ts'
 import type { ProtectedResource } from './protected-resource.ts'
+import { createUndiciConnector } from './undici-connector.ts'
 
 export type BackendOptions = {
   /** For the log and for people. */
@@ -19,6 +22,8 @@ export type BackendOptions = {
   scopes: Scope
   /** Who may do what; nothing where everybody may do everything. */
   policy?: Policy | undefined
+  /** Whom of those who hold a grant it lets in, by what the upstream says of them by now. */
+  allow?: AccessRule | undefined
   connectTimeoutMs: number
   /** From the request's last byte to the answer's head. Afterwards an answer may take for ever. */
   headersTimeoutMs: number
@@ -31,11 +36,12 @@ export type Instance = {
   path: string
   /** Query of its URL with the question mark, or nothing. */
   search: string
-  pool: Pool
+  connector: Connector
 }
 
 export type Backend = ProtectedResource & {
   policy: Policy | undefined
+  allow: AccessRule | undefined
   balancer: Balancer<Instance>
   observer?: BackendObserver
   close(): Promise<void>
@@ -49,14 +55,11 @@ export type BackendSurroundings = {
   logger: Logger
 }
 
-// Below the five seconds after which Node, and many others, close an idle connection.
-const IDLE_CONNECTION_MS = 4000
-
 export function createBackend(
   options: BackendOptions,
   { connections, now, random, logger }: BackendSurroundings,
 ): Backend {
-  const { name, path, resource, scopes, policy } = options
+  const { name, path, resource, scopes, policy, allow } = options
   const instances = options.instances.map(url => createInstance(new URL(url), options, connections))
   const onChange = (instance: Instance, change: 'ejected' | 'returned'): void =>
     logger.warn({ backend: name, instance: instance.origin }, `instance ${change}`)
@@ -66,9 +69,10 @@ export function createBackend(
     resource,
     scopes,
     policy,
+    allow,
     balancer: createBalancer(instances, { now, random, onChange }),
     async close() {
-      await Promise.all(instances.map(instance => instance.pool.destroy()))
+      await Promise.all(instances.map(instance => instance.connector.close()))
     },
   }
 }
@@ -78,14 +82,10 @@ function createInstance(
   { connectTimeoutMs, headersTimeoutMs }: BackendOptions,
   connections: number,
 ): Instance {
-  const pool = new Pool(url.origin, {
-    connections,
-    pipelining: 1,
-    allowH2: false,
-    connectTimeout: connectTimeoutMs,
-    headersTimeout: headersTimeoutMs,
-    bodyTimeout: 0,
-    keepAliveTimeout: IDLE_CONNECTION_MS,
-  })
-  return { origin: url.origin, path: url.pathname, search: url.search, pool }
+  const options = { connections, connectTimeoutMs, headersTimeoutMs }
+  const connector =
+    url.protocol === 'http:'
+      ? createPlainConnector(url, options)
+      : createUndiciConnector(url.origin, options)
+  return { origin: url.origin, path: url.pathname, search: url.search, connector }
 }

@@ -32,8 +32,8 @@ export class Call {
   readonly startedAt = performance.now()
   sentAt = 0
   body: Buffer | undefined
-  /** The upstream token of the present attempt. */
-  accessToken = ''
+  /** What the backend gets with the present attempt, if anything. */
+  accessToken: string | undefined
   /** Whether a backend has refused a token already, so that the next refusal is final. */
   wasRejected = false
   readonly tried: Member<Instance>[] = []

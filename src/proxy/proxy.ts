@@ -1,15 +1,15 @@
+import { LRUCache } from 'lru-cache'
 import type { VerifyAccessToken } from '../domain/access-token.ts'
 import { createCorrelationId } from '../domain/secret.ts'
 import type { Logger } from '../observability/log.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import { createAdmission } from './admission.ts'
-import type { AnswerHead } from './answer.ts'
 import { type Backend, type BackendOptions, createBackend } from './backends.ts'
 import type { Call } from './call.ts'
 import { createConnections } from './connections.ts'
 import { createCrossOrigin } from './cross-origin.ts'
 import { createEventStreams } from './event-streams.ts'
-import { createForward } from './forward.ts'
+import { createForward, type ForwardOptions } from './forward.ts'
 import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
 import { createRequestHeadReader } from './headers.ts'
@@ -21,6 +21,7 @@ import {
   type ProtectedResource,
 } from './protected-resource.ts'
 import { createRefusals } from './refusals.ts'
+import type { ResponseFields } from './response-fields.ts'
 import type { RenderedPage } from './visitors.ts'
 
 export type ProxyOptions = {
@@ -161,24 +162,33 @@ function createRoutes(
 function createInjection(
   publicUrl: string,
   trustedProxies: readonly string[],
-): (call: Call) => readonly string[] {
+): ForwardOptions['inject'] {
   const { protocol, host } = new URL(publicUrl)
+  const scheme = protocol.slice(0, -1)
   const readHops = createHopReader(trustedProxies)
-  return ({ arrival, accessToken }) => [
-    ...['authorization', `Bearer ${accessToken}`, 'x-request-id', arrival.correlationId],
-    'x-forwarded-for',
-    readHops(arrival.req.socket.remoteAddress, arrival.head.forwardedFor),
-    ...['x-forwarded-proto', protocol.slice(0, -1), 'x-forwarded-host', host],
-  ]
+  // One string for each token, so that what is found out about it is found out once.
+  const bearers = new LRUCache<string, string>({ max: TOKEN_CACHE_SIZE })
+  const bearerOf = (accessToken: string): string => {
+    let bearer = bearers.get(accessToken)
+    if (bearer === undefined) {
+      bearer = `Bearer ${accessToken}`
+      bearers.set(accessToken, bearer)
+    }
+    return bearer
+  }
+  return ({ arrival, accessToken }, fields) => {
+    const hops = readHops(arrival.req.socket.remoteAddress, arrival.head.forwardedFor)
+    if (accessToken !== undefined) fields.push('authorization', bearerOf(accessToken))
+    fields.push('x-request-id', arrival.correlationId)
+    fields.push('x-forwarded-for', hops, 'x-forwarded-proto', scheme, 'x-forwarded-host', host)
+  }
 }
 
 /** A backend that keeps sessions breaks as soon as the next request meets another instance; said once, since it is said on each request otherwise. */
-function createStatefulWarning(
-  logger: Logger,
-): (call: Call, head: Omit<AnswerHead, 'fields'>) => void {
+function createStatefulWarning(logger: Logger): (call: Call, fields: ResponseFields) => void {
   const warned = new Set<string>()
-  return ({ arrival: { backend } }, { received }) => {
-    if (received['mcp-session-id'] === undefined || warned.has(backend.name)) return
+  return ({ arrival: { backend } }, { namesSession }) => {
+    if (!namesSession || warned.has(backend.name)) return
     warned.add(backend.name)
     const advice = 'the backend keeps sessions, and its other instances will not know them'
     logger.warn({ backend: backend.name, instances: backend.balancer.members.length }, advice)

@@ -6,6 +6,7 @@ import type { Logger } from '../observability/log.ts'
 import type { GrantStore } from '../store/port.ts'
 import { type Changes, createChanges } from './changes.ts'
 import { claimLease } from './held-lease.ts'
+import type { Injector } from './injection.ts'
 import type { Upstream } from './provider.ts'
 import { judgeGrant, redeemUnderLease } from './redemption.ts'
 
@@ -43,6 +44,7 @@ export type RefresherOptions = {
   /** Bound of one refresh, all tries together. */
   refreshTimeoutMs: number
   lifetime: GrantLifetime
+  injector: Injector
 }
 
 /** What one refresh works with. */

@@ -16,6 +16,8 @@ export type GatewayOptions = {
   /** All that the process sees besides `PATH`. */
   env?: Record<string, string>
   nodeArgs?: readonly string[]
+  /** Another checkout than this one. */
+  root?: string
   /** What is waited for: that it takes requests, or only that it runs. Default `ready`. */
   until?: 'ready' | 'alive'
 }
@@ -61,9 +63,9 @@ export async function startGatewayFrom(
   file: string,
   options: Omit<GatewayOptions, 'config'> = {},
 ): Promise<GatewayProcess> {
-  const { env = {}, nodeArgs = [], until = 'ready' } = options
+  const { env = {}, nodeArgs = [], root = ROOT, until = 'ready' } = options
   const child = spawn(process.execPath, [...nodeArgs, 'src/main.ts', 'start', '--config', file], {
-    cwd: ROOT,
+    cwd: root,
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
