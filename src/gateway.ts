@@ -125,8 +125,8 @@ export async function startGateway(
       const nextRing = next.keys.length > 0 ? createKeyRing(next.keys) : ring
       const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstream
       const nextStore = stores.open(next, nextRing)
-      logger.level = next.log.level
       generations.replace(createServing(next, options, nextRing, nextStore, surroundings))
+      logger.level = next.log.level
       ring = nextRing
       return fixed
     },
