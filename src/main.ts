@@ -8,6 +8,9 @@ import type { GatewayConfig } from './config/schema.ts'
 import { mintKey } from './domain/key-ring.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { resolveUpstreams } from './gateway-upstreams.ts'
+import { addAdminCommands } from './main-admin.ts'
+import { reloadOnChange } from './main-reload.ts'
+
 import { createLogger, type Logger } from './observability/log.ts'
 
 const CONFIG_OPTION = ['-c, --config <file>', 'the configuration', 'gateway.config.yaml'] as const
@@ -41,19 +44,24 @@ program
     process.stdout.write(`${mintKey()}\n`)
   })
 
+addAdminCommands(program, CONFIG_OPTION, loadOrExplain)
+
 await program.parseAsync().catch(explainBusyPort)
 
 async function start(file: string): Promise<void> {
   const config = loadOrExplain(file)
   if (!config) return
   const { upstream } = config
-  if (upstream?.provider === 'dev') return startForDevelopment(config, upstream)
+  if (upstream?.provider === 'dev') return startForDevelopment(file, config, upstream)
   const logger = createLogger(config.log.level)
-  drainOnSignal(await startGateway(config, resolveUpstreams(config), logger), logger)
+  const gateway = await startGateway(config, resolveUpstreams(config), logger)
+  const stop = reloadOnChange({ file, env: process.env, gateway, resolveUpstreams, logger })
+  drainOnSignal(gateway, logger, async () => stop())
 }
 
 /** The embedded IdP is loaded only here, so that nothing of it is part of a production start. */
 async function startForDevelopment(
+  file: string,
   config: GatewayConfig,
   { port, sampleBackends }: { port: number; sampleBackends: boolean },
 ): Promise<void> {
@@ -68,7 +76,16 @@ async function startForDevelopment(
     backends,
   })
   const { logger, idp, announce, close } = development
-  drainOnSignal(await startGateway(config, resolveUpstreams(config, idp), logger), logger, close)
+  const upstreams = resolveUpstreams(config, idp)
+  const gateway = await startGateway(config, upstreams, logger)
+  const stop = reloadOnChange({
+    ...{ file, env: process.env, gateway, logger },
+    resolveUpstreams: () => upstreams,
+  })
+  drainOnSignal(gateway, logger, () => {
+    stop()
+    return close()
+  })
   announce()
 }
 

@@ -1,5 +1,6 @@
 import type { PendingLogin } from '../domain/authorization-request.ts'
 import type { Grant, Identity } from '../domain/grant.ts'
+import { OutageError } from '../domain/outage.ts'
 import type { LoginResult } from '../upstream/provider.ts'
 import type { AuthorizationServer } from './context.ts'
 import type { GrantEnding } from './grant-ending.ts'
@@ -16,11 +17,19 @@ export type StepUp = {
 }
 
 export function createStepUp(
-  { store }: Pick<AuthorizationServer, 'store'>,
+  { store, logger }: Pick<AuthorizationServer, 'store' | 'logger'>,
   ending: GrantEnding,
 ): StepUp {
+  /** A grant that cannot be read (its key has left the ring) must not keep its user from a new login. Where the whole store is away, opening the grant will say so. */
+  const listGrants = ({ issuer, subject }: Identity): Promise<Grant[]> =>
+    store.grants.listBySubject(issuer, subject).catch((failure: unknown) => {
+      if (!(failure instanceof OutageError)) throw failure
+      logger.warn({ err: failure }, 'earlier grants of this user cannot be read')
+      return []
+    })
+
   const findWaiting = async ({ request }: PendingLogin, identity: Identity): Promise<Grant[]> => {
-    const grants = await store.grants.listBySubject(identity.issuer, identity.subject)
+    const grants = await listGrants(identity)
     return grants
       .filter(({ clientId, resource, dead }) => {
         const isSame = clientId === request.clientId && resource === request.resource

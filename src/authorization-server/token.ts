@@ -4,7 +4,7 @@ import { OAuthError } from '../domain/oauth-error.ts'
 import { authenticateClient } from './client-authentication.ts'
 import { createCodeGrant } from './code-grant.ts'
 import type { AuthorizationServer } from './context.ts'
-import { correlationIdOf } from './correlation.ts'
+import { correlationIdOf, setClient } from './correlation.ts'
 import type { GrantEnding } from './grant-ending.ts'
 import type { IssuedTokens } from './issue-tokens.ts'
 import { type Parameters, readForm, requireParameter } from './parameters.ts'
@@ -26,6 +26,7 @@ export function createTokenEndpoint(server: AuthorizationServer, ending: GrantEn
   return async function token(c: Context): Promise<Response> {
     const parameters = await readForm(c)
     const client = await authenticateClient(server, c, parameters)
+    setClient(c, client)
     const grantType = grantTypes.get(requireParameter(parameters, 'grant_type'))
     if (!grantType)
       throw new OAuthError('unsupported_grant_type', 'the grant type is not supported')

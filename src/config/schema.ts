@@ -4,7 +4,7 @@
  */
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
-import { integer, milliseconds, parsed, port, size, text } from './fields.ts'
+import { integer, milliseconds, parsed, port, secret, size, text } from './fields.ts'
 import { Malformed } from './malformed.ts'
 import { backends } from './sections/backends.ts'
 import { clients } from './sections/clients.ts'
@@ -30,9 +30,14 @@ const ops = z
   .strictObject({
     host: text().default('127.0.0.1').describe('Address to listen on.'),
     port: port().prefault(9090).describe('Port to listen on.'),
+    token: secret()
+      .exactOptional()
+      .describe(
+        'What the admin API asks for, as `Authorization: Bearer`. Without it there is an admin API on a loopback `host` only.',
+      ),
   })
   .prefault({})
-  .describe('The listener for operators: health and metrics. Never make it public.')
+  .describe('The listener for operators: health, metrics, admin API. Never make it public.')
 
 const limits = renamed(
   z.strictObject({

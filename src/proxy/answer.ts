@@ -1,41 +1,54 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeader, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { WriteCopy } from './blocks.ts'
 import { EMPTY_TAIL, type EventStream, type EventStreams } from './event-streams.ts'
+import type { ResponseFields } from './response-fields.ts'
 
 /** Where a backend's answer goes. */
 export type Answer = {
-  /** @returns whether the client keeps up */
+  /**
+   * @param chunk good only during the call
+   * @returns whether the client keeps up
+   */
   write(chunk: Buffer): boolean
   end(): void
   /** It ends early, for whatever reason; nothing is sent. */
   drop(): void
 }
 
+/** The head of an answer as the backend sent it; the fields flat. */
+export type ReceivedHead = {
+  status: number
+  statusText: string | undefined
+  rawFields: readonly string[]
+}
+
+/** The head of an answer as the client gets it. */
 export type AnswerHead = {
   status: number
   statusText: string | undefined
-  /** As the backend sent them; names in lower case. */
-  received: IncomingHttpHeaders
-  /** Those that pass, flat. */
-  fields: OutgoingHttpHeader[]
+  fields: ResponseFields
 }
+
+/** What the answers of a process share. */
+export type AnswerSurroundings = { streams: EventStreams; writeCopy: WriteCopy }
 
 const SMALL_BYTES = 16_384
 
 /** An answer of a small, known length is gathered and leaves in one write with its head; so while it is incomplete, a failure can still be told. */
-export function isSmall({ received }: AnswerHead): boolean {
-  const length = received['content-length']
-  return length !== undefined && /^\d{1,5}$/.test(length) && Number(length) < SMALL_BYTES
+export function isSmall({ contentLength }: ResponseFields): boolean {
+  return contentLength !== undefined && contentLength < SMALL_BYTES
 }
 
-export function isEventStream({ received }: AnswerHead): boolean {
-  return /^text\/event-stream\b/i.test(received['content-type'] ?? '')
+export function isEventStream({ contentType }: ResponseFields): boolean {
+  return contentType !== undefined && /^text\/event-stream\b/i.test(contentType)
 }
 
 export class GatheredAnswer implements Answer {
   readonly #res: ServerResponse
   readonly #head: AnswerHead
-  #body: Buffer | undefined
+  /** A latin1 string, which is the same bytes: Node joins strings with the head, and Buffers it writes as a second piece. */
+  #body = ''
 
   constructor(res: ServerResponse, head: AnswerHead) {
     this.#res = res
@@ -43,15 +56,14 @@ export class GatheredAnswer implements Answer {
   }
 
   write(chunk: Buffer): boolean {
-    this.#body = this.#body ? Buffer.concat([this.#body, chunk]) : chunk
+    this.#body += chunk.toString('latin1')
     return true
   }
 
   end(): void {
     const { status, statusText, fields } = this.#head
-    this.#res.writeHead(status, statusText, fields)
-    // As a latin1 string, which is the same bytes: Node joins strings with the head, and Buffers it writes as a second piece.
-    this.#res.end(this.#body?.toString('latin1'), 'latin1')
+    this.#res.writeHead(status, statusText, fields.passed)
+    this.#res.end(this.#body, 'latin1')
   }
 
   drop(): void {}
@@ -59,14 +71,16 @@ export class GatheredAnswer implements Answer {
 
 export class StreamedAnswer implements Answer {
   readonly #res: ServerResponse
+  readonly #writeCopy: WriteCopy
 
-  constructor(res: ServerResponse, head: AnswerHead) {
+  constructor(res: ServerResponse, head: AnswerHead, writeCopy: WriteCopy) {
     this.#res = res
+    this.#writeCopy = writeCopy
     sendHead(res, head)
   }
 
   write(chunk: Buffer): boolean {
-    return this.#res.write(chunk)
+    return this.#writeCopy(this.#res, chunk)
   }
 
   end(): void {
@@ -79,26 +93,27 @@ export class StreamedAnswer implements Answer {
 export class EventStreamAnswer implements Answer {
   readonly #streams: EventStreams
   readonly #stream: EventStream
+  readonly #writeCopy: WriteCopy
 
   constructor(
     res: ServerResponse,
     head: AnswerHead,
-    streams: EventStreams,
+    { streams, writeCopy }: AnswerSurroundings,
     lifecycle: { isListening: boolean; finish: () => void },
   ) {
-    const { received, fields } = head
-    fields.push('x-accel-buffering', 'no')
-    if (received['cache-control'] === undefined) fields.push('cache-control', 'no-cache')
-    const isSealed =
-      received['content-length'] !== undefined || received['content-encoding'] !== undefined
+    const { passed, hasCacheControl, contentLength, isEncoded } = head.fields
+    passed.push('x-accel-buffering', 'no')
+    if (!hasCacheControl) passed.push('cache-control', 'no-cache')
+    const isSealed = contentLength !== undefined || isEncoded
     this.#streams = streams
+    this.#writeCopy = writeCopy
     this.#stream = { res, tail: EMPTY_TAIL, isQuiet: false, isSealed, ...lifecycle }
     sendHead(res, head)
     streams.open(this.#stream)
   }
 
   write(chunk: Buffer): boolean {
-    const keepsUp = this.#stream.res.write(chunk)
+    const keepsUp = this.#writeCopy(this.#stream.res, chunk)
     this.#streams.sent(this.#stream, chunk)
     return keepsUp
   }
@@ -120,7 +135,7 @@ function sendHead(res: ServerResponse, { status, statusText, fields }: AnswerHea
     socket.cork()
     process.nextTick(uncork, socket)
   }
-  res.writeHead(status, statusText, fields)
+  res.writeHead(status, statusText, fields.passed)
   res.flushHeaders()
 }
 

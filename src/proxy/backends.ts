@@ -1,10 +1,14 @@
-import { Pool } from 'undici'
 import type { AccessRule } from '../domain/access-rule.ts'
+
 import type { Scope } from '../domain/scope.ts'
 import type { Logger } from '../observability/log.ts'
 import { type Balancer, createBalancer } from './balancer.ts'
+import type { Connector } from './exchange.ts'
+import { createPlainConnector } from './http1/plain-connector.ts'
+import type { BackendObserver } from './observer.ts'
 import type { Policy } from './policy.ts'
 import type { ProtectedResource } from './protected-resource.ts'
+import { createUndiciConnector } from './undici-connector.ts'
 
 export type BackendOptions = {
   /** For the log and for people. */
@@ -33,13 +37,14 @@ export type Instance = {
   path: string
   /** Query of its URL with the question mark, or nothing. */
   search: string
-  pool: Pool
+  connector: Connector
 }
 
 export type Backend = ProtectedResource & {
   policy: Policy | undefined
   allow: AccessRule | undefined
   balancer: Balancer<Instance>
+  observer?: BackendObserver
   close(): Promise<void>
 }
 
@@ -50,9 +55,6 @@ export type BackendSurroundings = {
   random: () => number
   logger: Logger
 }
-
-// Below the five seconds after which Node, and many others, close an idle connection.
-const IDLE_CONNECTION_MS = 4000
 
 export function createBackend(
   options: BackendOptions,
@@ -71,7 +73,7 @@ export function createBackend(
     allow,
     balancer: createBalancer(instances, { now, random, onChange }),
     async close() {
-      await Promise.all(instances.map(instance => instance.pool.destroy()))
+      await Promise.all(instances.map(instance => instance.connector.close()))
     },
   }
 }
@@ -81,14 +83,10 @@ function createInstance(
   { connectTimeoutMs, headersTimeoutMs }: BackendOptions,
   connections: number,
 ): Instance {
-  const pool = new Pool(url.origin, {
-    connections,
-    pipelining: 1,
-    allowH2: false,
-    connectTimeout: connectTimeoutMs,
-    headersTimeout: headersTimeoutMs,
-    bodyTimeout: 0,
-    keepAliveTimeout: IDLE_CONNECTION_MS,
-  })
-  return { origin: url.origin, path: url.pathname, search: url.search, pool }
+  const options = { connections, connectTimeoutMs, headersTimeoutMs }
+  const connector =
+    url.protocol === 'http:'
+      ? createPlainConnector(url, options)
+      : createUndiciConnector(url.origin, options)
+  return { origin: url.origin, path: url.pathname, search: url.search, connector }
 }

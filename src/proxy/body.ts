@@ -32,8 +32,8 @@ export function holdBody(req: IncomingMessage, limit: number): Promise<HeldBody>
       resolve(TOO_LARGE)
     }
     req.on('data', onData)
-    req.once('end', () => resolve({ outcome: 'held', body: asOne(chunks) }))
-    req.once('close', () => resolve(GONE))
+    req.on('end', () => resolve({ outcome: 'held', body: asOne(chunks) }))
+    req.on('close', () => resolve(GONE))
   })
 }
 

@@ -2,6 +2,7 @@ import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import {
   type Answer,
   type AnswerHead,
+  type AnswerSurroundings,
   EventStreamAnswer,
   GatheredAnswer,
   isEventStream,
@@ -10,26 +11,24 @@ import {
 } from './answer.ts'
 import { Attempt, type AttemptEvents } from './attempt.ts'
 import type { Instance } from './backends.ts'
+import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
 import { equip } from './equipment.ts'
 import type { EventStreams } from './event-streams.ts'
-import { createResponseHeadReader } from './headers.ts'
 import { openListing } from './listing-answer.ts'
 import type { Refusals } from './refusals.ts'
+import { createResponseFieldsReader, type ResponseFields } from './response-fields.ts'
 
 export type ForwardOptions = {
   tokens: UpstreamTokenSource
   streams: EventStreams
-  /** The fields that the gateway adds, flat, with the call's present upstream token. */
-  inject: (call: Call) => readonly string[]
+  /** Appends the fields that the gateway adds, with the call's present upstream token, to a flat list. */
+  inject: (call: Call, fields: string[]) => void
   refusals: Pick<Refusals, 'fail' | 'failToken'>
   /** Learns of each answer's head. */
-  onAnswer: (call: Call, head: Omit<AnswerHead, 'fields'>) => void
+  onAnswer: (call: Call, fields: ResponseFields) => void
   onFinished: (call: Call) => void
 }
-
-/** Codes of undici that blame our own call of it. */
-const OWN_FAULTS = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'])
 
 /**
  * Sends a call whose body and token are at hand, and its answer back.
@@ -38,8 +37,9 @@ const OWN_FAULTS = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED'])
  * Whatever else goes wrong may have happened after the backend did its work, and is told to the client.
  */
 export function createForward(options: ForwardOptions): (call: Call) => void {
-  const { tokens, inject, refusals } = options
-  const readResponseHead = createResponseHeadReader()
+  const { streams, inject, refusals } = options
+  const readFields = createResponseFieldsReader()
+  const opening = { streams, refusals, writeCopy: createBlocks() }
 
   const send = (call: Call, previous?: Error): void => {
     const { req, backend, head, search } = call.arrival
@@ -52,16 +52,60 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     const attempt = new Attempt(call, member, events)
     call.tried.push(member)
     call.attempt = attempt
+    const fields = head.passed.slice()
+    inject(call, fields)
     const request = {
       path: pathAt(member.value, search),
       method: req.method ?? 'GET',
-      headers: head.passed.concat(inject(call)),
-      body: call.body ?? null,
+      fields,
+      body: call.body,
     }
-    member.value.pool.dispatch(request, attempt)
+    member.value.connector.dispatch(request, attempt)
   }
 
-  const replay = async (call: Call): Promise<void> => {
+  const replay = createReplay(options, send)
+  const events: AttemptEvents = {
+    answered(attempt, received) {
+      const { call } = attempt
+      const fields = readFields(received.rawFields)
+      options.onAnswer(call, fields)
+      fields.passed.push(...call.arrival.crossOrigin)
+      const { status, statusText } = received
+      return openAnswer(attempt, { status, statusText, fields }, opening)
+    },
+    rejected({ call }) {
+      if (call.wasRejected) {
+        const reason = 'the backend refused a fresh token'
+        return refusals.failToken(call, { outcome: 'gone', reason })
+      }
+      call.wasRejected = true
+      replay(call).catch(cause => refusals.fail(call, 'unexpected', { reason: 'replay', cause }))
+    },
+    unsent({ call }, fault, cause) {
+      if (fault !== 'malformed') return send(call, cause)
+      const reason = 'request refused by the HTTP client'
+      refusals.fail(call, 'unexpected', { reason, cause })
+    },
+    lost({ call, member }, fault, cause) {
+      const isLate = fault === 'late'
+      const reason = `${isLate ? 'no answer in time from' : 'lost'} ${member.value.origin}`
+      refusals.fail(call, isLate ? 'backendTimeout' : 'backendBroken', { reason, cause })
+    },
+    finished({ call }) {
+      options.onFinished(call)
+      call.end()
+    },
+  }
+
+  return call => send(call)
+}
+
+/** Sends a call once more, with another token than the one that its backend has refused. */
+function createReplay(
+  { tokens, refusals }: Pick<ForwardOptions, 'tokens' | 'refusals'>,
+  send: (call: Call) => void,
+): (call: Call) => Promise<void> {
+  return async call => {
     const { claims, accessToken, arrival } = call
     if (accessToken === undefined) {
       const reason = 'the backend wants a token, and is configured to get none'
@@ -78,73 +122,37 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     call.tried.length = 0
     send(call)
   }
-
-  const events: AttemptEvents = {
-    answered(attempt, received) {
-      const { call } = attempt
-      options.onAnswer(call, received)
-      const fields = readResponseHead(received.received).concat(call.arrival.crossOrigin)
-      return openAnswer(attempt, { ...received, fields }, options)
-    },
-    rejected({ call }) {
-      if (call.wasRejected) {
-        const reason = 'the backend refused a fresh token'
-        return refusals.failToken(call, { outcome: 'gone', reason })
-      }
-      call.wasRejected = true
-      replay(call).catch(cause => refusals.fail(call, 'unexpected', { reason: 'replay', cause }))
-    },
-    unsent({ call }, cause) {
-      if (!OWN_FAULTS.has(codeOf(cause))) return send(call, cause)
-      const reason = 'request refused by the HTTP client'
-      refusals.fail(call, 'unexpected', { reason, cause })
-    },
-    lost({ call, member }, cause) {
-      const isLate = codeOf(cause) === 'UND_ERR_HEADERS_TIMEOUT'
-      const reason = `${isLate ? 'no answer in time from' : 'lost'} ${member.value.origin}`
-      refusals.fail(call, isLate ? 'backendTimeout' : 'backendBroken', { reason, cause })
-    },
-    finished({ call }) {
-      options.onFinished(call)
-      call.end()
-    },
-  }
-
-  return call => send(call)
 }
 
-type Opening = Pick<ForwardOptions, 'streams' | 'refusals'>
+type Opening = AnswerSurroundings & Pick<ForwardOptions, 'refusals'>
 
-function openAnswer(attempt: Attempt, head: AnswerHead, { streams, refusals }: Opening): Answer {
+function openAnswer(attempt: Attempt, head: AnswerHead, opening: Opening): Answer {
   const { call } = attempt
-  if (!call.conceals) return openWhole(attempt, head, streams)
+  if (!call.conceals) return openWhole(attempt, head, opening)
   return openListing(head, {
     conceals: call.conceals,
-    open: shown => openWhole(attempt, shown, streams),
+    open: shown => openWhole(attempt, shown, opening),
     refuse: reason => {
       attempt.abort()
-      refusals.fail(call, 'backendBroken', { reason: `the list of tools is ${reason}` })
+      opening.refusals.fail(call, 'backendBroken', { reason: `the list of tools is ${reason}` })
     },
   })
 }
 
-function openWhole(attempt: Attempt, head: AnswerHead, streams: EventStreams): Answer {
+function openWhole(attempt: Attempt, head: AnswerHead, surroundings: AnswerSurroundings): Answer {
   const { call } = attempt
   const { res } = call.arrival
-  if (isEventStream(head)) {
+  if (isEventStream(head.fields)) {
     const finish = (): void => attempt.finish()
     const { isListening } = call
-    return new EventStreamAnswer(res, head, streams, { isListening, finish })
+    return new EventStreamAnswer(res, head, surroundings, { isListening, finish })
   }
-  return isSmall(head) ? new GatheredAnswer(res, head) : new StreamedAnswer(res, head)
+  if (isSmall(head.fields)) return new GatheredAnswer(res, head)
+  return new StreamedAnswer(res, head, surroundings.writeCopy)
 }
 
 function pathAt(instance: Instance, search: string): string {
   if (search === '' || search === '?') return instance.path + instance.search
   if (instance.search === '') return instance.path + search
   return `${instance.path}${instance.search}&${search.slice(1)}`
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : ''
 }

@@ -46,34 +46,47 @@ export function createHandlers(
   const admit = createAdmit(options)
   const begin = createBegin(options)
 
-  const handle = async (arrival: Arrival): Promise<void> => {
+  const start = (arrival: Arrival, claims: Claims): void => {
+    const call = begin(arrival, claims)
+    if (!call) return
+    proceed(call, options).catch(cause =>
+      refusals.fail(call, 'unexpected', { reason: 'proxy', cause }),
+    )
+  }
+
+  const handle = (arrival: Arrival): void => {
     const { req, res, head } = arrival
     if (isPreflight(req.method, head.origin, head.requestedMethod)) {
-      return renderPreflight(res, arrival.crossOrigin, head.requestedHeaders)
+      renderPreflight(res, arrival.crossOrigin, head.requestedHeaders)
+      return
     }
-    const claims = admit.peek(arrival) ?? (await admit.resolve(arrival))
-    const call = claims && begin(arrival, claims)
-    if (!call) return
-    try {
-      await proceed(call, options)
-    } catch (cause) {
-      refusals.fail(call, 'unexpected', { reason: 'proxy', cause })
+    const known = admit.peek(arrival)
+    if (known) start(arrival, known)
+    else {
+      admit
+        .resolve(arrival)
+        .then(claims => claims && start(arrival, claims))
+        .catch(cause => refusals.refuse(arrival, 'unexpected', { reason: 'proxy', cause }))
     }
   }
 
   return (backend, challenges) => (req, res) => {
     const head = readHead(req.rawHeaders)
     const fields = crossOrigin.find(head.origin)
+    const search = searchOf(req.url ?? '')
+    const correlationId = createCorrelationId()
     const arrival: Arrival = {
-      ...{ req, res, backend, challenges, head },
-      search: searchOf(req.url ?? ''),
-      correlationId: createCorrelationId(),
+      req,
+      res,
+      backend,
+      challenges,
+      head,
+      search,
+      correlationId,
       crossOrigin: fields ?? [],
     }
     if (!fields) return refusals.refuse(arrival, 'forbiddenOrigin', { reason: 'not allowed' })
-    handle(arrival).catch(cause =>
-      refusals.refuse(arrival, 'unexpected', { reason: 'proxy', cause }),
-    )
+    handle(arrival)
   }
 }
 

@@ -6,8 +6,8 @@
  *
  * @see RFC 9110 section 7.6.1
  */
-import type { IncomingHttpHeaders, OutgoingHttpHeader } from 'node:http'
 
+import { memoise } from './memoise.ts'
 /** What a request's fields say to the proxy, and the flat list of those that pass. */
 export type RequestHead = {
   /** Name, value, name, value … for the backend; the caller appends what it injects. */
@@ -26,8 +26,6 @@ export type RequestHead = {
   requestedMethod: string | undefined
   requestedHeaders: string | undefined
 }
-
-type Judge<Rule> = (name: string) => Rule
 
 type RequestRule =
   | 'pass'
@@ -56,7 +54,8 @@ const READ: ReadonlySet<string> = new Set<RequestRule>([
   'access-control-request-headers',
 ])
 
-const HOP_BY_HOP = [
+/** Fields of one connection, not of the message. */
+export const HOP_BY_HOP: readonly string[] = [
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -95,23 +94,6 @@ const ONE_SPELLING = new Set([
   'last-event-id',
 ])
 
-/** Would speak for our origin, or to a proxy in front of us, in a backend's name. */
-const RESPONSE_DROPPED = new Set([
-  ...HOP_BY_HOP,
-  'alt-svc',
-  'clear-site-data',
-  'server',
-  'set-cookie',
-  'set-cookie2',
-  'strict-transport-security',
-  'www-authenticate',
-  'x-powered-by',
-  'x-sendfile',
-])
-
-const MEMO_ENTRIES = 1024
-const MEMO_NAME_LENGTH = 64
-
 /** Reads and strips a request's fields in one pass over `rawHeaders`. */
 export function createRequestHeadReader(): (rawHeaders: readonly string[]) => RequestHead {
   const judge = memoise(judgeRequestField)
@@ -128,21 +110,6 @@ export function createRequestHeadReader(): (rawHeaders: readonly string[]) => Re
     }
     if (connection !== undefined) stripNominated(head.passed, connection)
     return head
-  }
-}
-
-/** Strips a backend's answer; `parsed` has lower-case names, as undici gives them. */
-export function createResponseHeadReader(): (parsed: IncomingHttpHeaders) => OutgoingHttpHeader[] {
-  const judge = memoise(judgeResponseField)
-  return parsed => {
-    const passed: OutgoingHttpHeader[] = []
-    const nominated = parsed.connection === undefined ? [] : nominations(parsed.connection)
-    for (const name in parsed) {
-      const value = parsed[name]
-      if (value === undefined || judge(name) === 'drop' || nominated.includes(name)) continue
-      passed.push(name, value)
-    }
-    return passed
   }
 }
 
@@ -211,24 +178,8 @@ function isReadRule(name: string): name is RequestRule {
   return READ.has(name)
 }
 
-function judgeResponseField(name: string): 'pass' | 'drop' {
-  const isOurs = name.startsWith('access-control-') || name.startsWith('x-accel-')
-  return isOurs || RESPONSE_DROPPED.has(name) ? 'drop' : 'pass'
-}
-
-/** Bounded, since a stranger chooses the names. */
-function memoise<Rule>(judge: Judge<Rule>): Judge<Rule> {
-  const known = new Map<string, Rule>()
-  return name => {
-    const remembered = known.get(name)
-    if (remembered !== undefined) return remembered
-    const rule = judge(name)
-    if (known.size < MEMO_ENTRIES && name.length <= MEMO_NAME_LENGTH) known.set(name, rule)
-    return rule
-  }
-}
-
-function stripNominated(passed: string[], connection: string): void {
+/** Takes the fields that a `Connection` names out of a flat list. */
+export function stripNominated(passed: string[], connection: string): void {
   const nominated = nominations(connection)
   if (nominated.length === 0) return
   for (let index = passed.length - 2; index >= 0; index -= 2) {
@@ -246,6 +197,7 @@ function trimmed(text: string): string {
   return text.trim()
 }
 
-function join(before: string | undefined, value: string): string {
+/** Several fields of one name as one list. */
+export function join(before: string | undefined, value: string): string {
   return before === undefined ? value : `${before}, ${value}`
 }

@@ -17,11 +17,10 @@ const LINE_END = /\r\n|\n|\r/
 
 /** What an answer with lists of tools in it goes through on its way to the client. */
 export function openListing(head: AnswerHead, options: ListingOptions): Answer {
-  const coding = head.received['content-encoding']
-  if (coding !== undefined && coding !== 'identity') {
+  if (head.fields.isEncoded) {
     return new RefusedAnswer(options, 'compressed, although that was not accepted')
   }
-  if (isEventStream(head)) return new EventStreamListing(head, options)
+  if (isEventStream(head.fields)) return new EventStreamListing(head, options)
   return isJson(head) ? new JsonListing(head, options) : options.open(head)
 }
 
@@ -159,24 +158,19 @@ class RefusedAnswer implements Answer {
   drop(): void {}
 }
 
-function isJson({ received }: AnswerHead): boolean {
-  return /^application\/(?:[\w.-]+\+)?json\b/i.test(received['content-type'] ?? '')
+function isJson({ fields }: AnswerHead): boolean {
+  return /^application\/(?:[\w.-]+\+)?json\b/i.test(fields.contentType ?? '')
 }
 
 function withoutLength(head: AnswerHead): AnswerHead {
-  const { 'content-length': _, ...received } = head.received
-  const fields = head.fields.filter(
-    (_, index, all) => all[index - (index % 2)] !== 'content-length',
+  const passed = head.fields.passed.filter(
+    (_, index, all) => all[index - (index % 2)]?.toLowerCase() !== 'content-length',
   )
-  return { ...head, received, fields }
+  return { ...head, fields: { ...head.fields, passed, contentLength: undefined } }
 }
 
 function withLength(head: AnswerHead, bytes: number): AnswerHead {
-  const bare = withoutLength(head)
-  const length = String(bytes)
-  return {
-    ...bare,
-    received: { ...bare.received, 'content-length': length },
-    fields: [...bare.fields, 'content-length', length],
-  }
+  const { fields } = withoutLength(head)
+  const passed = [...fields.passed, 'content-length', String(bytes)]
+  return { ...head, fields: { ...fields, passed, contentLength: bytes } }
 }

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findFreePort } from '../support/free-port.ts'
-import { startGatewayWithToken } from './gateway.ts'
+import { type BenchGatewayOptions, startBenchGateway } from './gateway.ts'
 import { startNginx } from './nginx.ts'
 import { isInstalled, startBound } from './process.ts'
 
@@ -22,6 +22,8 @@ export type Surroundings = {
   backend: string
   /** Processor of the contenders. */
   cpu: string
+  /** Another checkout, whose gateway is to be compared with this one's. */
+  against?: string | undefined
 }
 
 type Start = (surroundings: Surroundings) => Promise<Contender>
@@ -29,13 +31,14 @@ type Start = (surroundings: Surroundings) => Promise<Contender>
 const TOKEN = 'a-bearer-token-that-nobody-looks-at'.padEnd(300, 'x')
 
 /** Everybody that is installed here, the ceilings first. */
-export function listContenders(): Record<string, Start> {
+export function listContenders(against: string | undefined): Record<string, Start> {
   const all: Record<string, [Start, isHere: boolean]> = {
     direct: [startDirect, true],
     nginx: [startNginxProxy, isInstalled('nginx')],
     haproxy: [startHaproxy, isInstalled('haproxy')],
     caddy: [startCaddy, isInstalled('caddy')],
     gateway: [startGatewayContender, true],
+    'gateway (against)': [startOtherGateway, against !== undefined],
     'fast-proxy': [nodePeer('fast-proxy'), true],
     'http-proxy': [nodePeer('http-proxy'), true],
     'fastify-http-proxy': [nodePeer('fastify-http-proxy'), true],
@@ -111,10 +114,16 @@ function nodePeer(name: string): Start {
   }
 }
 
-const startGatewayContender: Start = async ({ backend, cpu }) => {
-  const { url, accessToken, pid, stop } = await startGatewayWithToken(`${backend}/mcp`, cpu)
+const startGatewayContender: Start = ({ backend, cpu }) =>
+  startGatewayOf('gateway', { instance: `${backend}/mcp`, cpu })
+
+const startOtherGateway: Start = ({ backend, cpu, against = '.' }) =>
+  startGatewayOf('gateway (against)', { instance: `${backend}/mcp`, cpu, root: against })
+
+async function startGatewayOf(name: string, options: BenchGatewayOptions): Promise<Contender> {
+  const { url, accessTokens, pid, stop } = await startBenchGateway(options)
   const does = 'access token, grant, upstream token; state in Redis'
-  return { name: 'gateway', does, url, headers: bearer(accessToken), pids: [pid], stop }
+  return { name, does, url, headers: bearer(accessTokens[0]), pids: [pid], stop }
 }
 
 function unauthenticated(

@@ -7,17 +7,35 @@ import { type GatewayProcess, startGateway } from '../support/gateway-process.ts
 import { startOidcProvider } from '../support/oidc-provider.ts'
 import { bindTo, startBound } from './process.ts'
 
+export type BenchGatewayOptions = {
+  /** The MCP endpoint of the backend. */
+  instance: string
+  /** Processor that it is bound to. */
+  cpu: string
+  /** How many sign in; each gets a grant of its own. */
+  grants?: number
+  /** Life of the upstream's access tokens. */
+  upstreamSeconds?: number
+  /** Another checkout, to be compared with. */
+  root?: string
+}
+
 export type BenchGateway = {
   url: string
-  accessToken: string
+  /** One for each grant. */
+  accessTokens: readonly [string, ...string[]]
   pid: number
+  redisPort: number
+  /** How many refreshes the IdP has been asked for. */
+  countRefreshes(): number
   stop(): Promise<void>
 }
 
 const REDIRECT_URI = 'http://127.0.0.1/callback'
 
-/** Starts a gateway as in production (state in Redis, an IdP of its own, logs at `info`) and signs a client in. */
-export async function startGatewayWithToken(instance: string, cpu: string): Promise<BenchGateway> {
+/** Starts a gateway as in production (state in Redis, an IdP of its own, logs at `info`) and signs clients in. */
+export async function startBenchGateway(options: BenchGatewayOptions): Promise<BenchGateway> {
+  const { instance, cpu, grants = 1, upstreamSeconds = 3600, root } = options
   const [port = 0, opsPort = 0] = await findFreePorts(2)
   const publicUrl = `http://127.0.0.1:${port}`
   const redisPort = await findFreePort()
@@ -29,10 +47,11 @@ export async function startGatewayWithToken(instance: string, cpu: string): Prom
   ])
   const idp = await startOidcProvider({
     redirectUris: [`${publicUrl}/callback`],
-    accessTokenTtlSeconds: 3600,
+    accessTokenTtlSeconds: upstreamSeconds,
   })
   const gateway = await startGateway({
     env: { NODE_ENV: 'production' },
+    ...(root !== undefined && { root }),
     config: {
       publicUrl,
       listen: { host: '127.0.0.1', port },
@@ -47,14 +66,19 @@ export async function startGatewayWithToken(instance: string, cpu: string): Prom
       },
       backends: [{ path: '/mcp', name: 'bench', instances: [instance] }],
       lifetimes: { accessToken: '1h' },
+      limits: { inFlight: 5000 },
     },
   })
-  const accessToken = await signIn(publicUrl)
+  const first = await signIn(publicUrl)
+  const others: string[] = []
+  while (others.length < grants - 1) others.push(await signIn(publicUrl))
   bindTo(cpu, gateway.pid)
   return {
     url: `${publicUrl}/mcp`,
-    accessToken,
+    accessTokens: [first, ...others],
     pid: gateway.pid,
+    redisPort,
+    countRefreshes: () => idp.counts.refresh.requests,
     stop: () => stopAll(gateway, idp.close, redis.stop),
   }
 }

@@ -1,12 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { launchChromium } from '../support/chromium.ts'
 import { SAMPLES } from '../support/page-samples.ts'
 import { type PageServer, servePages } from '../support/page-server.ts'
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+import { violations, withPage as withPageOf } from './support.ts'
 
 const framing = {
   html: '<!doctype html><title>frame</title><iframe src="/consent-registered"></iframe>',
@@ -33,25 +30,8 @@ afterAll(async () => {
   await server?.close()
 })
 
-/** Runs `visit` on a page of a context of its own, and closes that. */
-async function withPage<T>(
-  options: BrowserContextOptions,
-  visit: (page: Page) => Promise<T>,
-): Promise<T> {
-  const context = await browser.newContext(options)
-  try {
-    return await visit(await context.newPage())
-  } finally {
-    await context.close()
-  }
-}
-
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(axe)
-  return page.evaluate<string[]>(
-    `axe.run().then(({ violations }) => violations.flatMap(({ id, nodes }) => nodes.map(node => id + ': ' + node.html)))`,
-  )
-}
+const withPage = <T>(options: BrowserContextOptions, visit: (page: Page) => Promise<T>) =>
+  withPageOf(browser, options, visit)
 
 const paths = Object.keys(SAMPLES)
 

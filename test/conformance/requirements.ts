@@ -11,3 +11,11 @@ export function readRequirements(revision: Revision): { server: string[]; client
   const folder = dirname(resolve('@modelcontextprotocol/conformance/package.json'))
   return parse(readFileSync(join(folder, 'requirements', `${revision}.yaml`), 'utf8'))
 }
+
+/** What cannot pass behind stateless backends: each needs the server to ask the client something in the midst of a call, and the answer to find the same instance. */
+export const NEEDS_SESSION: readonly string[] = [
+  'elicitation-sep1034-defaults',
+  'elicitation-sep1330-enums',
+  'tools-call-elicitation',
+  'tools-call-sampling',
+]

@@ -4,19 +4,11 @@ import { registerClient, signIn } from '../flow/oauth-client.ts'
 import type { RecordingBackend } from '../support/recording-backend.ts'
 import { startTokenInjector, type TokenInjector } from '../support/token-injector.ts'
 import { startEverythingBackend } from './everything-backend.ts'
-import { type Revision, readRequirements } from './requirements.ts'
+import { NEEDS_SESSION, type Revision, readRequirements } from './requirements.ts'
 import { runSuite } from './suite.ts'
 
 const PATH = '/everything/mcp'
 const RUN_TIMEOUT_MS = 180_000
-
-/** What cannot pass behind stateless backends: each needs the server to ask the client something in the midst of a call, and the answer to find the same instance. */
-const NEEDS_SESSION = [
-  'elicitation-sep1034-defaults',
-  'elicitation-sep1330-enums',
-  'tools-call-elicitation',
-  'tools-call-sampling',
-]
 
 let backends: RecordingBackend[]
 let injector: TokenInjector
@@ -47,7 +39,7 @@ describe('the official suite, through three replicas to two stateless instances'
   it.each([
     ['2025-11-25', NEEDS_SESSION],
     ['2026-07-28', []],
-  ] as [Revision, string[]][])(
+  ] as [Revision, readonly string[]][])(
     'passes what %s requires of a server, but for what needs a session',
     async (revision, expected) => {
       const { server: required } = readRequirements(revision)

@@ -24,7 +24,8 @@ test('a call whose client leaves while the connection is being made never reache
     const arrival = { backend } as unknown as Arrival
     const member = backend.balancer.take([])!
     const attempt = new Attempt(new Call(arrival, claims({}), () => {}), member, events)
-    member.value.pool.dispatch({ path, method: 'POST', body: '{}' }, attempt)
+    const request = { path, method: 'POST', fields: [], body: Buffer.from('{}') }
+    member.value.connector.dispatch(request, attempt)
     return attempt
   }
 

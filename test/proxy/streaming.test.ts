@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { describe, expect, test } from 'vitest'
@@ -266,6 +267,32 @@ describe('a client that reads slowly', () => {
     await eventually(() => received > total, 'all of it arrives')
     expect(written).toBe(total)
   })
+
+  test.each(['declared', 'chunked'])(
+    'gets every byte as it was, beside others that read at other speeds: %s',
+    async framing => {
+      const bodies = Array.from({ length: 4 }, () => randomBytes(12_000_000))
+      const { gateway, answer } = await setUp()
+      const replies = bodies.map(() => open(gateway, { body: '{}' }))
+      for (const [index, body] of bodies.entries()) {
+        const res = await answer(index)
+        res.writeHead(200, {
+          'x-index': index,
+          ...(framing === 'declared' && { 'content-length': body.length }),
+        })
+        res.end(body)
+      }
+      for (const [speed, opened] of replies.entries()) {
+        const reply = await opened
+        const read: Buffer[] = []
+        for await (const chunk of reply) {
+          read.push(chunk)
+          for (let turn = 0; turn < speed * 3; turn += 1) await new Promise(setImmediate)
+        }
+        expect(Buffer.concat(read).equals(bodies[Number(reply.headers['x-index'])]!)).toBe(true)
+      }
+    },
+  )
 })
 
 /** Resolves when a number has been the same for a quarter of a second. */

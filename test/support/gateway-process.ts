@@ -16,6 +16,8 @@ export type GatewayOptions = {
   /** All that the process sees besides `PATH`. */
   env?: Record<string, string>
   nodeArgs?: readonly string[]
+  /** Another checkout than this one. */
+  root?: string
   /** What is waited for: that it takes requests, or only that it runs. Default `ready`. */
   until?: 'ready' | 'alive'
 }
@@ -41,13 +43,13 @@ export type GatewayProcess = {
  * @throws Error with the process's output where it ends or does not say so in time; it is not left running then
  */
 export async function startGateway(options: GatewayOptions): Promise<GatewayProcess> {
-  const { config, env = {}, nodeArgs = [], until = 'ready' } = options
+  const { config, env = {}, nodeArgs = [], root = ROOT, until = 'ready' } = options
   const text = typeof config === 'string' ? config : stringify(config)
   const folder = await mkdtemp(join(tmpdir(), 'mcp-auth-gateway-'))
   const file = join(folder, 'gateway.config.yaml')
   await writeFile(file, text)
   const child = spawn(process.execPath, [...nodeArgs, 'src/main.ts', 'start', '--config', file], {
-    cwd: ROOT,
+    cwd: root,
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

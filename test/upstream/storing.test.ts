@@ -1,7 +1,7 @@
 /** What is stored of a refresh, and by whom. */
 import { describe, expect, it } from 'vitest'
 import { waitFor } from '../support/wait-for.ts'
-import { createHouse } from './house.ts'
+import { createHouse, type LogLine } from './house.ts'
 
 const FLOW = 'flow-1'
 
@@ -99,16 +99,28 @@ describe('who comes late', () => {
   })
 
   it('waits to store it while another holds the lease, and stores it then', async () => {
-    const house = await createHouse({ leaseSeconds: 0.2 })
+    const house = await createHouse({ leaseSeconds: 1 })
+    const { grants } = house.store
     const source = house.createSource()
     const { grantId } = await house.openGrant('stale')
-    house.idp.setFault({ kind: 'slow', ms: 500, endpoint: 'token', times: 1 })
+    house.idp.setFault({ kind: 'slow', ms: 1800, endpoint: 'token', times: 1 })
     const answer = source.resolve(grantId, FLOW)
-    await waitFor(() => house.store.grants.claimUpstreamRefresh(grantId, 'another'), {
+    await waitFor(() => house.refreshes() === 1, { what: 'the slow refresh' })
+    const another = await waitFor(() => grants.claimUpstreamRefresh(grantId, 'another'), {
       what: 'another to get the lease',
     })
-    expect((await answer).outcome).toBe('usable')
-    expect((await house.store.grants.find(grantId))?.version).toBe(1)
+    const isWaiting = ({ msg }: LogLine) =>
+      String(msg).startsWith('another replica holds the lease')
+    await waitFor(
+      async () => {
+        expect(await grants.renewLease(another!.lease)).toBe(true)
+        return house.log.some(isWaiting)
+      },
+      { what: 'the first to wait' },
+    )
+    await grants.releaseLease(another!.lease)
+    expect(await answer).toMatchObject({ outcome: 'usable', path: 'refreshed' })
+    expect((await grants.find(grantId))?.version).toBe(1)
   })
 
   it('does not bring back a grant that was revoked, and revokes what it was given for it', async () => {

@@ -1,0 +1,64 @@
+// A backend for what nginx cannot do: `node backend.js <port> events|large|idle`.
+import { createServer } from 'node:http'
+import { Readable } from 'node:stream'
+
+const [port, kind] = process.argv.slice(2)
+const EVENTS = 100
+const LARGE_BYTES = 10_000_000
+const IDLE_EVERY_MS = 5000
+const BLOCK = Buffer.alloc(65_536, 'x')
+// nginx gathers what it forwards unless it is told otherwise.
+const STREAM = { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' }
+const EVENT = `data: ${JSON.stringify({ jsonrpc: '2.0', method: 'notifications/progress', params: { message: 'y'.repeat(100) } })}\n\n`
+
+/** One event in each turn of the loop, so that they do not travel as one. */
+function sendEvents(res) {
+  res.writeHead(200, STREAM)
+  let left = EVENTS
+  const next = () => {
+    left -= 1
+    if (left === 0) return res.end(EVENT)
+    res.write(EVENT)
+    setImmediate(next)
+  }
+  next()
+}
+
+function sendLarge(res) {
+  let left = LARGE_BYTES
+  const body = new Readable({
+    read() {
+      const size = Math.min(left, BLOCK.length)
+      left -= size
+      this.push(size === 0 ? null : BLOCK.subarray(0, size))
+    },
+  })
+  res.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': LARGE_BYTES })
+  body.pipe(res)
+}
+
+const idle = new Set()
+let turn = 0
+
+/** Each stream gets an event that says when it was sent, one after the other, all of them within `IDLE_EVERY_MS`. */
+function sendStamps() {
+  const streams = [...idle]
+  const count = Math.ceil((streams.length * 50) / IDLE_EVERY_MS)
+  for (let index = 0; index < count; index += 1) {
+    turn += 1
+    streams[turn % streams.length]?.write(`data: ${performance.timeOrigin + performance.now()}\n\n`)
+  }
+}
+
+function holdOpen(res) {
+  res.writeHead(200, STREAM).flushHeaders()
+  idle.add(res)
+  res.on('close', () => idle.delete(res))
+}
+
+const serve = { events: sendEvents, large: sendLarge, idle: holdOpen }[kind]
+if (kind === 'idle') setInterval(sendStamps, 50)
+createServer((req, res) => req.resume().on('end', () => serve(res))).listen(
+  Number(port),
+  '127.0.0.1',
+)

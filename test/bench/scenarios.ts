@@ -1,0 +1,250 @@
+import { join } from 'node:path'
+import { findFreePort } from '../support/free-port.ts'
+import { renderChart } from './chart.ts'
+import { type Contender, listContenders } from './contenders.ts'
+import { measureColdGrants, measureExpiryStorm } from './grants.ts'
+import { measureHalfLoad } from './half-load.ts'
+import { measureIdleStreams } from './idle-streams.ts'
+import { type LoadResult, runLoad } from './load.ts'
+import { startNginx } from './nginx.ts'
+import { startBound } from './process.ts'
+import {
+  renderColdGrants,
+  renderExpiryStorm,
+  renderHalfLoad,
+  renderIdleStreams,
+  renderLoadTable,
+  renderSlowReaders,
+  summarise,
+} from './report.ts'
+import { measureSlowReaders } from './slow-reader.ts'
+
+export type RunOptions = {
+  folder: string
+  /** Processors. */
+  contenderCpu: string
+  loadCpu: string
+  seconds: number
+  rounds: number
+  connections: number
+  /** Names of contenders; all where it is missing. */
+  only: readonly string[] | undefined
+  against: string | undefined
+  /** Shows progress. */
+  note: (line: string) => void
+}
+
+/** `charts`: SVG by file name. */
+export type Outcome = { table: string; charts?: Record<string, string> }
+
+type Scenario = { title: string; run: (options: RunOptions) => Promise<Outcome> }
+type RunningBackend = { origin: string; stop(): Promise<void> }
+
+/** What is measured, in this order. */
+export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  small: {
+    title: 'Small call: 1 KB asked, 300 B answered',
+    run: options => runCalls(options, 1024, 300, 'performance-small-call.svg'),
+  },
+  '10k': {
+    title: '10 KB call: 10 KB asked, 10 KB answered',
+    run: options => runCalls(options, 10_240, 10_240),
+  },
+  events: {
+    title: 'Event stream: 100 events of 180 B in each answer',
+    run: options =>
+      withBackend(startStreaming('events', options), backend => drive(options, backend, 1024)),
+  },
+  half: { title: 'Answering times of the small call at half load', run: runHalfLoad },
+  slow: {
+    title: '10 MB answers and slow readers',
+    run: options => runEach(options, 'large', measureSlowReaders, renderSlowReaders),
+  },
+  idle: {
+    title: '2,000 open streams with an event every five seconds',
+    run: options => runEach(options, 'idle', measureIdleStreams, renderIdleStreams),
+  },
+  cold: {
+    title: 'Cold grants',
+    run: options =>
+      withBackend(startConstant(options, 300), async ({ origin }) => ({
+        table: renderColdGrants(await measureColdGrants(origin, options.contenderCpu)),
+      })),
+  },
+  storm: {
+    title: 'Expiry storm: all upstream tokens have expired, and everybody calls at once',
+    run: options =>
+      withBackend(startConstant(options, 300), async ({ origin }) => ({
+        table: renderExpiryStorm(await measureExpiryStorm(origin, options.contenderCpu)),
+      })),
+  },
+}
+
+function runCalls(
+  options: RunOptions,
+  requestBytes: number,
+  responseBytes: number,
+  chart?: string,
+): Promise<Outcome> {
+  return withBackend(startConstant(options, responseBytes), backend =>
+    drive(options, backend, requestBytes, chart),
+  )
+}
+
+/** Drives load through every contender, round after round. */
+async function drive(
+  options: RunOptions,
+  backend: RunningBackend,
+  requestBytes: number,
+  chart?: string,
+): Promise<Outcome> {
+  return withContenders(options, backend, async contenders => {
+    const results = new Map<Contender, LoadResult[]>(contenders.map(one => [one, []]))
+    options.note('  warming up')
+    for (const contender of contenders) await load(options, contender, requestBytes)
+    for (let round = 1; round <= options.rounds; round += 1) {
+      for (const contender of contenders) {
+        const result = await load(options, contender, requestBytes)
+        results.get(contender)?.push(result)
+        const [rate, micros] = [result.requestsPerSecond, result.cpuMicrosPerRequest]
+        options.note(
+          `  round ${round}  ${contender.name.padEnd(20)} ${Math.round(rate)}/s  ${micros.toFixed(1)} µs`,
+        )
+      }
+    }
+    const rows = [...results].map(([{ name, does }, measured]) =>
+      summarise({ name, does, measured }),
+    )
+    const bars = rows
+      .filter(({ name }) => name !== 'direct')
+      .map(({ name, cpuMicros }) => ({ name, value: cpuMicros, isOurs: name === 'gateway' }))
+    const charts = chart && {
+      [chart]: renderChart('Processor time of a small call (less is better)', 'µs', bars),
+    }
+    return { table: renderLoadTable(rows), ...(charts && { charts }) }
+  })
+}
+
+function load(options: RunOptions, contender: Contender, bytes: number): Promise<LoadResult> {
+  const { url, headers, pids } = contender
+  const fields = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+  }
+  const request = { url, method: 'POST' as const, headers: { ...headers, ...fields } }
+  const { connections, seconds, folder, loadCpu } = options
+  return runLoad(
+    { ...request, body: callOf(bytes) },
+    { connections, seconds, pids, folder, cpu: loadCpu },
+  )
+}
+
+/** Half of what the gateway does, for those that are compared with it. */
+function runHalfLoad(options: RunOptions): Promise<Outcome> {
+  return withBackend(startConstant(options, 300), backend =>
+    withContenders(options, backend, async contenders => {
+      const gateway = contenders.find(({ name }) => name === 'gateway')
+      if (!gateway) return { table: 'The gateway did not take part.' }
+      const { requestsPerSecond } = await load(options, gateway, 1024)
+      // Our generator of even load is no faster.
+      const rate = Math.min(4000, Math.round(requestsPerSecond / 2))
+      const measured = []
+      for (const contender of contenders) {
+        options.note(`  ${contender.name}`)
+        const { seconds } = options
+        measured.push(await measureHalfLoad(contender, { rate, seconds, body: callOf(1024) }))
+      }
+      return { table: renderHalfLoad(measured) }
+    }),
+  )
+}
+
+async function runEach<Measured>(
+  options: RunOptions,
+  kind: string,
+  measure: (contender: Contender) => Promise<Measured>,
+  render: (rows: readonly Measured[]) => string,
+): Promise<Outcome> {
+  const measured: Measured[] = []
+  for (const name of ['nginx', 'gateway', 'fast-proxy']) {
+    if (options.only && !options.only.includes(name)) continue
+    options.note(`  ${name}`)
+    await withBackend(startStreaming(kind, options), backend =>
+      withContenders({ ...options, only: [name] }, backend, async ([contender]) => {
+        if (contender) measured.push(await measure(contender))
+      }),
+    )
+  }
+  return { table: render(measured) }
+}
+
+async function withBackend<T>(
+  starting: Promise<RunningBackend>,
+  use: (backend: RunningBackend) => Promise<T>,
+): Promise<T> {
+  const backend = await starting
+  try {
+    return await use(backend)
+  } finally {
+    await backend.stop()
+  }
+}
+
+async function withContenders<T>(
+  { folder, contenderCpu, only, against }: RunOptions,
+  backend: RunningBackend,
+  use: (contenders: readonly Contender[]) => Promise<T>,
+): Promise<T> {
+  const contenders: Contender[] = []
+  try {
+    for (const [name, start] of Object.entries(listContenders(against))) {
+      if (only && !only.includes(name)) continue
+      contenders.push(await start({ folder, backend: backend.origin, cpu: contenderCpu, against }))
+    }
+    return await use(contenders)
+  } finally {
+    for (const contender of contenders) await contender.stop()
+  }
+}
+
+/** A `tools/call` of the given size. */
+function callOf(bytes: number): string {
+  const call = (text: string) =>
+    JSON.stringify({
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'echo', arguments: { text } },
+    })
+  return call('x'.repeat(bytes - call('').length))
+}
+
+/** Cheap enough not to be what is measured: nginx, answering a constant. */
+async function startConstant(
+  { folder, loadCpu }: RunOptions,
+  bytes: number,
+): Promise<RunningBackend> {
+  const port = await findFreePort()
+  const block = `server { listen 127.0.0.1:${port}; location / { ${renderAnswer(bytes)} } }`
+  const { stop } = await startNginx(folder, loadCpu, port, block)
+  return { origin: `http://127.0.0.1:${port}`, stop }
+}
+
+async function startStreaming(kind: string, { loadCpu }: RunOptions): Promise<RunningBackend> {
+  const port = await findFreePort()
+  const script = join(import.meta.dirname, 'backend.js')
+  const { stop } = await startBound(loadCpu, port, process.execPath, [script, `${port}`, kind])
+  return { origin: `http://127.0.0.1:${port}`, stop }
+}
+
+/** A JSON-RPC answer of about that size. nginx takes no parameter of more than 4 KB, so the text is put together from a variable. */
+function renderAnswer(bytes: number): string {
+  const [head, tail] = [
+    '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"',
+    '"}]}}',
+  ]
+  const length = bytes - head.length - tail.length
+  const pieceLength = Math.min(length, 1024)
+  const reference = ['$', '{piece}'].join('').repeat(Math.round(length / pieceLength))
+  return `set $piece '${'y'.repeat(pieceLength)}'; return 200 '${head}${reference}${tail}';`
+}
