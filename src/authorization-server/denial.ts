@@ -34,9 +34,9 @@ export function renderDenial(
   { service, reason }: Denial,
 ): Response {
   const { clientId, clientName, resource } = request
-  const who = { issuer, subject }
   const account = email ?? name ?? subject
   return renderFault(server, c, 'not-allowed', {
-    ...{ reason, clientId, clientName, resource, who, account, service },
+    reason,
+    ...{ clientId, clientName, resource, issuer, subject, account, service },
   })
 }

@@ -49,11 +49,11 @@ type FaultDetails = {
   reason: string
   clientId?: string
   clientName?: string
-  resource?: string
-  /** Who signed in, where somebody has; for the record, and for the person. */
-  who?: { issuer: string; subject: string }
   account?: string
   service?: string
+  issuer?: string
+  subject?: string
+  resource?: string
   cause?: unknown
   /** Where it is another one than is usual for the kind. */
   status?: number
