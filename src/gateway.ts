@@ -121,13 +121,13 @@ export async function startGateway(
 
   return {
     metrics,
-    reload: (wanted, wantedUpstream) => {
+    reload: (wanted, wantedUpstreams) => {
       const { config: next, fixed } = keepFixed(generations.current.config, wanted)
       const nextRing = next.keys.length > 0 ? createKeyRing(next.keys) : ring
-      const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstream
+      const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstreams
       const nextStore = stores.open(next, nextRing)
-      logger.level = next.log.level
       generations.replace(createServing(next, options, nextRing, nextStore, surroundings))
+      logger.level = next.log.level
       ring = nextRing
       return fixed
     },
