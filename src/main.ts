@@ -1,15 +1,15 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import { addAdminCommands } from './cli/admin-options.ts'
 import { renderFaults, runCheck } from './cli/check.ts'
 import { ConfigError } from './config/error.ts'
 import { loadConfig } from './config/load.ts'
 import type { GatewayConfig } from './config/schema.ts'
 import { mintKey } from './domain/key-ring.ts'
+import { reloadOnChange } from './gateway/reload-on-change.ts'
+import { resolveUpstreams } from './gateway/upstreams.ts'
 import { type Gateway, startGateway } from './gateway.ts'
-import { resolveUpstreams } from './gateway-upstreams.ts'
-import { addAdminCommands } from './main-admin.ts'
-import { reloadOnChange } from './main-reload.ts'
 import { createLogger, type Logger } from './observability/log.ts'
 
 const CONFIG_OPTION = ['-c, --config <file>', 'the configuration', 'gateway.config.yaml'] as const

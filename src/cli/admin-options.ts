@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
-import { createAdminCommands } from './cli/admin.ts'
-import type { GatewayConfig } from './config/schema.ts'
-import type { Target } from './http/admin.ts'
+import type { GatewayConfig } from '../config/schema.ts'
+import type { Target } from '../http/admin.ts'
+import { createAdminCommands } from './admin.ts'
 
 type WithConfig = { config: string }
 type TargetOptions = WithConfig & {
