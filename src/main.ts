@@ -9,6 +9,7 @@ import { mintKey } from './domain/key-ring.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { resolveUpstreams } from './gateway-upstreams.ts'
 import { addAdminCommands } from './main-admin.ts'
+import { addDoctorCommand } from './main-doctor.ts'
 import { reloadOnChange } from './main-reload.ts'
 import { createLogger, type Logger } from './observability/log.ts'
 
@@ -44,6 +45,7 @@ program
   })
 
 addAdminCommands(program, CONFIG_OPTION, loadOrExplain)
+addDoctorCommand(program, CONFIG_OPTION, loadOrExplain)
 
 await program.parseAsync().catch(explainBusyPort)
 
