@@ -93,14 +93,15 @@ function createPerformance(audit: Audit) {
   }
 }
 
-/** A target whose subject is one of known issuers. */
+/** A target whose subject is one of known issuers: of all upstreams, where none was named. */
 type Known = Exclude<Target, { subject: string }> | { subject: string; issuers: readonly string[] }
 
-/** Who names no issuer means the subject of every upstream. */
 function complete(target: Target, upstreamIssuers: readonly string[]): Known {
   if (!('subject' in target)) return target
-  const { subject, issuer } = target
-  return { subject, issuers: issuer === undefined ? upstreamIssuers : [issuer] }
+  return {
+    subject: target.subject,
+    issuers: target.issuer === undefined ? upstreamIssuers : [target.issuer],
+  }
 }
 
 function kindOf(target: Target): string {
@@ -120,8 +121,10 @@ async function list({ server, upstreamIssuers }: Serving, owner: Owner): Promise
   const { grants } = server.store
   if ('client' in owner) return grants.listByClient(owner.client)
   const issuers = owner.issuer === undefined ? upstreamIssuers : [owner.issuer]
-  const ofEach = issuers.map(issuer => grants.listBySubject(issuer, owner.subject))
-  return (await Promise.all(ofEach)).flat()
+  const lists = await Promise.all(
+    issuers.map(issuer => grants.listBySubject(issuer, owner.subject)),
+  )
+  return lists.flat()
 }
 
 async function end(
@@ -131,16 +134,23 @@ async function end(
   why: EndReason,
 ): Promise<number> {
   if ('client' in target) return endClient(target.client, why)
+  if ('subject' in target) return endSubjects(target, endSubject, why)
   let ended = 0
-  if ('subject' in target) {
-    for (const issuer of target.issuers) ended += await endSubject(issuer, target.subject, why)
-    return ended
-  }
   const endAll = async (grantIds: readonly string[]): Promise<void> => {
     for (const grantId of grantIds) if (await endGrant(grantId, why)) ended += 1
   }
   if ('grant' in target) await endAll([target.grant])
   else await server.store.grants.visitAll(endAll)
+  return ended
+}
+
+async function endSubjects(
+  { subject, issuers }: { subject: string; issuers: readonly string[] },
+  endSubject: GrantEnding['endSubject'],
+  why: EndReason,
+): Promise<number> {
+  let ended = 0
+  for (const issuer of issuers) ended += await endSubject(issuer, subject, why)
   return ended
 }
 

@@ -4,6 +4,7 @@ import { nameOfUpstream } from './config/upstreams.ts'
 import { createScopeCatalogue } from './domain/scope-catalogue.ts'
 import type { BackendOptions } from './proxy/backends.ts'
 import { createPolicy } from './proxy/policy.ts'
+import { isLocal } from './upstream/credential.ts'
 
 /** What a configured backend is to the proxy. A part of the composition in `gateway.ts`. */
 export function describeBackend(publicUrl: string, backend: BackendConfig): BackendOptions {
@@ -29,12 +30,13 @@ export function describeBackend(publicUrl: string, backend: BackendConfig): Back
 
 /** What it is to the authorization server. */
 export function describeResource(publicUrl: string, backend: BackendConfig): ProtectedResource {
-  const { name, path, scopes, required, allow } = backend
+  const { name, path, scopes, required, allow, credential } = backend
   return {
     name,
     scopes: createScopeCatalogue(scopes, required),
     resource: publicUrl + path,
     upstream: nameOfUpstream(backend),
+    needsLogin: !isLocal(credential),
     ...(allow && { allow }),
   }
 }

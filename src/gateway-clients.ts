@@ -28,7 +28,8 @@ export function createClientSources(
 }
 
 function describeClient(config: ClientConfig): Client {
-  const { id, name, redirectUris, secretHash, scopes, trusted, introspection } = config
+  const { id, name, redirectUris, secretHash, scopes, trusted } = config
+  const { introspection, clientCredentials } = config
   const keys = findKeys(config)
   return {
     clientId: id,
@@ -38,6 +39,7 @@ function describeClient(config: ClientConfig): Client {
     origin: 'preregistered',
     trusted,
     mayIntrospect: introspection,
+    mayActAlone: clientCredentials,
     ...(secretHash !== undefined && { secretDigest: secretHash }),
     ...(keys && { keys }),
     ...(scopes && { defaultScope: scopes }),

@@ -26,9 +26,9 @@ export function observeBackend(metrics: BackendMetrics, audit: Audit): BackendOb
 export function observeUpstream(upstream: Upstream, metrics: Metrics): Upstream {
   return {
     ...upstream,
-    async refresh(grant, signal) {
+    async refresh(grant, signal, wanted) {
       const startedAt = performance.now()
-      const result = await upstream.refresh(grant, signal)
+      const result = await upstream.refresh(grant, signal, wanted)
       const label = result.outcome === 'refreshed' ? 'refreshed' : result.failure.kind
       metrics.upstreamRefresh(label, (performance.now() - startedAt) / 1000)
       return result

@@ -11,9 +11,9 @@ export function keepFixed(
   running: GatewayConfig,
   wanted: GatewayConfig,
 ): { config: GatewayConfig; fixed: string[] } {
-  const { redis: _wantedRedis, upstream: _wantedUpstream, ...others } = wanted
-  const isDev = running.upstream?.provider === 'dev' || wanted.upstream?.provider === 'dev'
-  const { upstream } = isDev ? running : wanted
+  const { redis: _wantedRedis, upstream, upstreams, ...others } = wanted
+  const isDev = running.upstream?.provider === 'dev' || upstream?.provider === 'dev'
+  const chosen = isDev ? running : { upstream, upstreams }
   const config: GatewayConfig = {
     ...others,
     ...(running.redis && { redis: running.redis }),
@@ -23,7 +23,8 @@ export function keepFixed(
     keepAliveMs: running.keepAliveMs,
     limits: { ...wanted.limits, headersBytes: running.limits.headersBytes },
     lifetimes: running.redis ? wanted.lifetimes : keepMemoryLifetimes(running, wanted),
-    ...(upstream && { upstream }),
+    ...(chosen.upstream && { upstream: chosen.upstream }),
+    ...(chosen.upstreams && { upstreams: chosen.upstreams }),
   }
   return {
     config,

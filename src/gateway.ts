@@ -13,6 +13,7 @@ import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createAdmin } from './gateway-admin.ts'
 import { describeBackend, describeResource } from './gateway-backends.ts'
 import { createClientSources } from './gateway-clients.ts'
+import { createEnterpriseIssuers } from './gateway-enterprise.ts'
 import { createGenerations, type Generation } from './gateway-generations.ts'
 import {
   describeGauges,
@@ -120,10 +121,10 @@ export async function startGateway(
 
   return {
     metrics,
-    reload: (wanted, wantedUpstream) => {
+    reload: (wanted, wantedUpstreams) => {
       const { config: next, fixed } = keepFixed(generations.current.config, wanted)
       const nextRing = next.keys.length > 0 ? createKeyRing(next.keys) : ring
-      const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstream
+      const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstreams
       const nextStore = stores.open(next, nextRing)
       generations.replace(createServing(next, options, nextRing, nextStore, surroundings))
       logger.level = next.log.level
@@ -227,6 +228,7 @@ function createAuthorizationServer(
     store,
     ring,
     clients: createClientSources(config, createGuardedFetch(), logger, now),
+    enterpriseIssuers: createEnterpriseIssuers(config, send, logger, now),
     accessTokens: createAccessTokens(ring, publicUrl, now),
     ...(asserts && { assertionKeys: assertionKeys.map(({ publicJwk }) => publicJwk) }),
     upstream: upstreamOf,

@@ -10,6 +10,7 @@ import type { Store } from '../store/port.ts'
 import type { Upstream } from '../upstream/provider.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { ClientSources } from './client-sources.ts'
+import type { EnterpriseIssuer } from './enterprise-issuer.ts'
 
 /** One MCP endpoint as the authorization server sees it. */
 export type ProtectedResource = {
@@ -17,6 +18,8 @@ export type ProtectedResource = {
   name: string
   scopes: ScopeCatalogue
   upstream: string
+  /** Whether its backend gets something that only the upstream can give, so that somebody must have signed in there. */
+  needsLogin: boolean
   /** Who may use it; everybody whom the upstream signs in, where there is none. */
   allow?: AccessRule
 }
@@ -40,6 +43,8 @@ export type AuthorizationServer = {
   store: Store
   ring: KeyRing
   clients: ClientSources
+  /** Identity providers whose word is enough, by issuer. */
+  enterpriseIssuers: ReadonlyMap<string, EnterpriseIssuer>
   accessTokens: AccessTokens
   upstream: (name: string) => Upstream | undefined
   tokens: UpstreamTokenSource

@@ -3,7 +3,6 @@ import { judgeIdentity } from '../domain/access-rule.ts'
 import type { PendingLogin } from '../domain/authorization-request.ts'
 import type { Identity } from '../domain/grant.ts'
 import type { AuthorizationServer } from './context.ts'
-import { correlationIdOf } from './correlation.ts'
 import { renderFault } from './responses.ts'
 
 /** Why somebody may not use a resource, although the upstream has signed them in. */
@@ -35,14 +34,9 @@ export function renderDenial(
   { service, reason }: Denial,
 ): Response {
   const { clientId, clientName, resource } = request
-  const who = { issuer, subject, clientId, clientName, resource }
-  server.audit({
-    event: 'login',
-    outcome: 'denied',
-    correlationId: correlationIdOf(c),
-    reason,
-    ...who,
-  })
   const account = email ?? name ?? subject
-  return renderFault(server, c, 'not-allowed', { reason, clientName, account, service })
+  return renderFault(server, c, 'not-allowed', {
+    reason,
+    ...{ clientId, clientName, resource, issuer, subject, account, service },
+  })
 }

@@ -11,6 +11,9 @@ export type Asked = {
   clientName?: string | undefined
   resource?: string | undefined
   redirectUri?: string | undefined
+  /** Who has signed in, where somebody has. */
+  issuer?: string | undefined
+  subject?: string | undefined
 }
 
 /** What an endpoint decides. Others decide nothing about access. */
@@ -32,7 +35,7 @@ export function auditRefusal(
 ): void {
   const event = EVENTS[c.req.path]
   if (event === undefined) return
-  const { clientName, resource, redirectUri } = asked
+  const { clientName, resource, redirectUri, issuer, subject } = asked
   const clientId = asked.clientId ?? findPresented(c)
   audit({
     event,
@@ -43,6 +46,8 @@ export function auditRefusal(
     ...(clientName !== undefined && { clientName }),
     ...(redirectUri !== undefined && { redirectHost: nameDestination(redirectUri) }),
     ...(resource !== undefined && { resource }),
+    ...(issuer !== undefined && { issuer }),
+    ...(subject !== undefined && { subject }),
     ...findClient(c),
   })
 }

@@ -49,9 +49,11 @@ type FaultDetails = {
   reason: string
   clientId?: string
   clientName?: string
-  resource?: string
   account?: string
   service?: string
+  issuer?: string
+  subject?: string
+  resource?: string
   cause?: unknown
   /** Where it is another one than is usual for the kind. */
   status?: number

@@ -8,6 +8,7 @@ import { integer, milliseconds, parsed, port, secret, size, text } from './field
 import { Malformed } from './malformed.ts'
 import { backends } from './sections/backends.ts'
 import { clients } from './sections/clients.ts'
+import { enterprise } from './sections/enterprise.ts'
 import { keys } from './sections/keys.ts'
 import { lifetimes } from './sections/lifetimes.ts'
 import { redis } from './sections/redis.ts'
@@ -90,6 +91,7 @@ const written = z.strictObject({
   registration,
   clientDocuments,
   clients,
+  enterprise: enterprise.exactOptional(),
   allowedOrigins: z
     .array(parsed('origin', parseAllowedOrigin))
     .check(distinct(itself, 'is listed twice'))

@@ -30,8 +30,6 @@ export type ForwardOptions = {
   onFinished: (call: Call) => void
 }
 
-const WANTS_A_TOKEN = 'the backend wants a token, and is configured to get none'
-
 /**
  * Sends a call whose body and token are at hand, and its answer back.
  *
@@ -39,9 +37,9 @@ const WANTS_A_TOKEN = 'the backend wants a token, and is configured to get none'
  * Whatever else goes wrong may have happened after the backend did its work, and is told to the client.
  */
 export function createForward(options: ForwardOptions): (call: Call) => void {
-  const { tokens, streams, inject, refusals } = options
+  const { streams, inject, refusals } = options
   const readFields = createResponseFieldsReader()
-  const opening = { streams, refusals, writeCopy: createBlocks() }
+  const opening = { streams, writeCopy: createBlocks(), refusals }
 
   const send = (call: Call, previous?: Error): void => {
     const { req, backend, head, search } = call.arrival
@@ -61,30 +59,14 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     member.value.connector.dispatch({ path, method, fields, body: call.body }, attempt)
   }
 
-  const replay = async (call: Call): Promise<void> => {
-    const { claims, accessToken, arrival } = call
-    if (accessToken === undefined) {
-      return refusals.fail(call, 'backendBroken', { reason: WANTS_A_TOKEN })
-    }
-    const fresh = await tokens.resolveAfterRejection(
-      claims.grantId,
-      accessToken,
-      arrival.correlationId,
-    )
-    if (call.isOver) return
-    if (fresh.outcome !== 'usable') return refusals.failToken(call, fresh)
-    if (!equip(call, fresh, refusals)) return
-    call.tried.length = 0
-    send(call)
-  }
-
+  const replay = createReplay(options, send)
   const events: AttemptEvents = {
     answered(attempt, received) {
       const { call } = attempt
-      const fields = readFields(received.rawFields)
+      const { status, statusText, rawFields } = received
+      const fields = readFields(rawFields)
       options.onAnswer(call, fields)
       fields.passed.push(...call.arrival.crossOrigin)
-      const { status, statusText } = received
       return openAnswer(attempt, { status, statusText, fields }, opening)
     },
     rejected({ call }) {
@@ -111,6 +93,30 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
   }
 
   return call => send(call)
+}
+
+/** Sends a call once more, with another token than the one that its backend has refused. */
+function createReplay(
+  { tokens, refusals }: Pick<ForwardOptions, 'tokens' | 'refusals'>,
+  send: (call: Call) => void,
+): (call: Call) => Promise<void> {
+  return async call => {
+    const { claims, accessToken, arrival } = call
+    if (accessToken === undefined) {
+      const reason = 'the backend wants a token, and is configured to get none'
+      return refusals.fail(call, 'backendBroken', { reason })
+    }
+    const fresh = await tokens.resolveAfterRejection(
+      claims.grantId,
+      accessToken,
+      arrival.correlationId,
+    )
+    if (call.isOver) return
+    if (fresh.outcome !== 'usable') return refusals.failToken(call, fresh)
+    if (!equip(call, fresh, refusals)) return
+    call.tried.length = 0
+    send(call)
+  }
 }
 
 type Opening = AnswerSurroundings & Pick<ForwardOptions, 'refusals'>

@@ -1,5 +1,6 @@
 /** Answers that a policy leaves something out of. Their bytes are read, which those of no other answer are. */
 import { type Answer, type AnswerHead, isEventStream } from './answer.ts'
+import { withLength } from './response-fields.ts'
 import { concealTools } from './tool-list.ts'
 
 export type ListingOptions = {
@@ -39,7 +40,7 @@ class JsonListing implements Answer {
   write(chunk: Buffer): boolean {
     this.#size += chunk.byteLength
     if (this.#size > MAX_BYTES) this.#options.refuse('too large to be read')
-    else this.#chunks.push(chunk)
+    else this.#chunks.push(Buffer.from(chunk))
     return true
   }
 
@@ -53,7 +54,7 @@ class JsonListing implements Answer {
       return
     }
     const body = shown === text ? whole : Buffer.from(shown)
-    const answer = open(withLength(this.#head, body.byteLength))
+    const answer = open(relength(this.#head, body.byteLength))
     answer.write(body)
     answer.end()
   }
@@ -71,7 +72,7 @@ class EventStreamListing implements Answer {
 
   constructor(head: AnswerHead, options: ListingOptions) {
     this.#options = options
-    this.#answer = options.open(withoutLength(head))
+    this.#answer = options.open(relength(head, undefined))
   }
 
   write(chunk: Buffer): boolean {
@@ -162,15 +163,6 @@ function isJson({ fields }: AnswerHead): boolean {
   return /^application\/(?:[\w.-]+\+)?json\b/i.test(fields.contentType ?? '')
 }
 
-function withoutLength(head: AnswerHead): AnswerHead {
-  const passed = head.fields.passed.filter(
-    (_, index, all) => all[index - (index % 2)]?.toLowerCase() !== 'content-length',
-  )
-  return { ...head, fields: { ...head.fields, passed, contentLength: undefined } }
-}
-
-function withLength(head: AnswerHead, bytes: number): AnswerHead {
-  const { fields } = withoutLength(head)
-  const passed = [...fields.passed, 'content-length', String(bytes)]
-  return { ...head, fields: { ...fields, passed, contentLength: bytes } }
+function relength(head: AnswerHead, bytes: number | undefined): AnswerHead {
+  return { ...head, fields: withLength(head.fields, bytes) }
 }

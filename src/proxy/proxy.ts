@@ -169,16 +169,15 @@ function createInjection(
   // One string for each token, so that what is found out about it is found out once.
   const bearers = new LRUCache<string, string>({ max: TOKEN_CACHE_SIZE })
   const bearerOf = (accessToken: string): string => {
-    let bearer = bearers.get(accessToken)
-    if (bearer === undefined) {
-      bearer = `Bearer ${accessToken}`
-      bearers.set(accessToken, bearer)
-    }
+    const known = bearers.get(accessToken)
+    if (known !== undefined) return known
+    const bearer = `Bearer ${accessToken}`
+    bearers.set(accessToken, bearer)
     return bearer
   }
   return ({ arrival, accessToken }, fields) => {
-    const hops = readHops(arrival.req.socket.remoteAddress, arrival.head.forwardedFor)
     if (accessToken !== undefined) fields.push('authorization', bearerOf(accessToken))
+    const hops = readHops(arrival.req.socket.remoteAddress, arrival.head.forwardedFor)
     fields.push('x-request-id', arrival.correlationId)
     fields.push('x-forwarded-for', hops, 'x-forwarded-proto', scheme, 'x-forwarded-host', host)
   }

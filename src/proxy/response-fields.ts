@@ -75,6 +75,14 @@ export function createResponseFieldsReader(): (rawFields: readonly string[]) => 
   }
 }
 
+/** The same with another length, or none. */
+export function withLength(fields: ResponseFields, bytes: number | undefined): ResponseFields {
+  const isLength = (name: string | undefined): boolean => name?.toLowerCase() === 'content-length'
+  const bare = fields.passed.filter((_, index, all) => !isLength(all[index - (index % 2)]))
+  const length = bytes === undefined ? [] : ['content-length', String(bytes)]
+  return { ...fields, contentLength: bytes, passed: [...bare, ...length] }
+}
+
 function emptyFields(): ResponseFields {
   return {
     passed: [],
@@ -99,7 +107,7 @@ function read(
       fields.contentLength = Number(value)
       return
     case 'content-encoding':
-      fields.isEncoded = value.toLowerCase() !== 'identity'
+      fields.isEncoded ||= value.toLowerCase() !== 'identity'
       return
     case 'cache-control':
       fields.hasCacheControl = true

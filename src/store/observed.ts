@@ -22,7 +22,9 @@ export function observeStore(store: Store, observe: ObserveOperation): Store {
 function observeOperations(part: string, operations: object, observe: ObserveOperation): object {
   const entries = Object.entries(operations).map(([name, operation]: [string, unknown]) => {
     if (typeof operation !== 'function') throw new TypeError(`${part}.${name} is no operation`)
-    return [name, observeOperation(`${part}.${name}`, operation.bind(operations), observe)]
+    const run = async (...args: unknown[]): Promise<unknown> =>
+      Reflect.apply(Reflect.get(operations, name), operations, args)
+    return [name, observeOperation(`${part}.${name}`, run, observe)]
   })
   return Object.fromEntries(entries)
 }

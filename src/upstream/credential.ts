@@ -51,6 +51,11 @@ export function purposeOf(credential: BackendCredential): string | undefined {
   return `exchange ${JSON.stringify([audience, resource, renderScope(scope), requestedTokenType])}`
 }
 
+/** Whether a backend gets nothing of the upstream's, so that nobody needs to have signed in there. */
+export function isLocal({ kind }: BackendCredential): boolean {
+  return kind === 'assertion' || kind === 'none'
+}
+
 export function isExchanged(credential: BackendCredential): credential is ExchangeCredential {
   return credential.kind === 'onBehalfOf' || credential.kind === 'exchange'
 }

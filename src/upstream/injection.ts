@@ -1,6 +1,6 @@
-import type { Grant } from '../domain/grant.ts'
+import { type Grant, NO_UPSTREAM } from '../domain/grant.ts'
 import type { AssertionIssuer } from './assertions.ts'
-import { type BackendCredential, findInjected } from './credential.ts'
+import { type BackendCredential, findInjected, isLocal } from './credential.ts'
 import { type Freshness, judgeFreshness } from './freshness.ts'
 
 /** Whose tokens the backend of a resource takes, and in which form. */
@@ -10,7 +10,10 @@ export type InjectionOf = (resource: string) => Injection | undefined
 
 /** What calls to a backend carry, by the grant that they are made with. */
 export type Injector = {
-  /** `undefined` where the grant is another upstream's, or for no backend any more: then nothing of it may reach one. */
+  /**
+   * `undefined` where the grant is another upstream's, or none's while the backend takes the upstream's tokens by now, or for no backend any more: then nothing of it may
+   * reach one.
+   */
   credentialOf(grant: Grant): BackendCredential | undefined
   /** @param jitter as of `judgeFreshness` */
   judge(grant: Grant, now: number, jitter: number): Freshness
@@ -24,13 +27,18 @@ export type Injector = {
 export function createInjector(injectionOf: InjectionOf, assertions: AssertionIssuer): Injector {
   const credentialOf = ({ resource, upstream }: Grant): BackendCredential | undefined => {
     const injection = injectionOf(resource)
-    return injection?.upstream === upstream ? injection.credential : undefined
+    if (!injection) return undefined
+    const { credential } = injection
+    const fits = upstream === NO_UPSTREAM ? isLocal(credential) : upstream === injection.upstream
+    return fits ? credential : undefined
   }
   return {
     credentialOf,
     forgetAssertion: assertions.forget,
     judge: (grant, now, jitter) => {
       const credential = credentialOf(grant)
+      // It has no token that could age, and ends with its access token.
+      if (credential && grant.upstream === NO_UPSTREAM) return 'fresh'
       const injected = credential && findInjected(grant.upstreamTokens, credential)
       return injected ? judgeFreshness(injected, now, jitter) : 'stale'
     },

@@ -52,6 +52,13 @@ export type GatewayOptions = {
   ring?: KeyRing
   /** How clients become known. Default: as without any configuration, with no document within reach. */
   clients?: (logger: Logger, now: () => number) => ClientSources
+  /** Whose assertions count. Default: nobody's. */
+  enterpriseIssuers?: (
+    logger: Logger,
+    now: () => number,
+  ) => AuthorizationServer['enterpriseIssuers']
+  /** Paths of backends that can do without a login. */
+  loginless?: readonly string[]
   /** Instead of a fresh in-memory one, or around it. */
   store?: (memory: Store) => Store
 }
@@ -108,11 +115,13 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
       name: path.slice(1),
       scopes: CATALOGUE,
       upstream: upstream.name,
+      needsLogin: !options.loginless?.includes(path),
       ...(options.allow && { allow: options.allow }),
     })),
     store,
     ring,
     clients: (options.clients ?? createDefaultClients)(logger, now),
+    enterpriseIssuers: options.enterpriseIssuers?.(logger, now) ?? new Map(),
     accessTokens: createAccessTokens(ring, issuer, now),
     upstream: upstreamOf,
     tokens: createUpstreamTokenSource({

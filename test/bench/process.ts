@@ -2,6 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
 import { waitFor } from '../support/wait-for.ts'
 
 /** A process of the benchmark, bound to one processor. */
@@ -16,7 +17,7 @@ export async function startBound(
 ): Promise<BoundProcess> {
   const child = spawn('taskset', ['-c', cpu, command, ...args], {
     stdio: ['ignore', 'ignore', 'inherit'],
-    env: { PATH: process.env.PATH, NODE_ENV: 'production' },
+    env: { PATH: process.env.PATH, HOME: tmpdir(), NODE_ENV: 'production' },
   })
   const kill = () => void child.kill('SIGKILL')
   process.once('exit', kill)

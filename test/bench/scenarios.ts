@@ -139,20 +139,28 @@ function load(options: RunOptions, contender: Contender, bytes: number): Promise
   )
 }
 
+/** Who takes part where it is not the bulk of calls that is measured. */
+const COMPARED = ['nginx', 'gateway', 'fast-proxy']
+
+function comparedIn({ only }: RunOptions): string[] {
+  return COMPARED.filter(name => !only || only.includes(name))
+}
+
 /** Half of what the gateway does, for those that are compared with it. */
 function runHalfLoad(options: RunOptions): Promise<Outcome> {
   return withBackend(startConstant(options, 300), backend =>
-    withContenders(options, backend, async contenders => {
+    withContenders({ ...options, only: comparedIn(options) }, backend, async contenders => {
       const gateway = contenders.find(({ name }) => name === 'gateway')
       if (!gateway) return { table: 'The gateway did not take part.' }
       const { requestsPerSecond } = await load(options, gateway, 1024)
       // Our generator of even load is no faster.
       const rate = Math.min(4000, Math.round(requestsPerSecond / 2))
       const measured = []
+      const { seconds, rounds } = options
       for (const contender of contenders) {
         options.note(`  ${contender.name}`)
-        const { seconds } = options
-        measured.push(await measureHalfLoad(contender, { rate, seconds, body: callOf(1024) }))
+        const body = callOf(1024)
+        measured.push(await measureHalfLoad(contender, { rate, seconds: seconds * rounds, body }))
       }
       return { table: renderHalfLoad(measured) }
     }),
@@ -166,8 +174,7 @@ async function runEach<Measured>(
   render: (rows: readonly Measured[]) => string,
 ): Promise<Outcome> {
   const measured: Measured[] = []
-  for (const name of ['nginx', 'gateway', 'fast-proxy']) {
-    if (options.only && !options.only.includes(name)) continue
+  for (const name of comparedIn(options)) {
     options.note(`  ${name}`)
     await withBackend(startStreaming(kind, options), backend =>
       withContenders({ ...options, only: [name] }, backend, async ([contender]) => {
