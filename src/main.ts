@@ -7,6 +7,7 @@ import { ConfigError } from './config/error.ts'
 import { loadConfig } from './config/load.ts'
 import type { GatewayConfig } from './config/schema.ts'
 import { mintKey } from './domain/key-ring.ts'
+import { addDoctorCommand } from './gateway/doctor-command.ts'
 import { reloadOnChange } from './gateway/reload-on-change.ts'
 import { resolveUpstreams } from './gateway/upstreams.ts'
 import { type Gateway, startGateway } from './gateway.ts'
@@ -44,6 +45,7 @@ program
   })
 
 addAdminCommands(program, CONFIG_OPTION, loadOrExplain)
+addDoctorCommand(program, CONFIG_OPTION, loadOrExplain)
 
 await program.parseAsync().catch(explainBusyPort)
 
