@@ -9,6 +9,7 @@ import type { GatewayConfig } from './config/schema.ts'
 import type { Grant } from './domain/grant.ts'
 import { createCorrelationId } from './domain/secret.ts'
 import type { Serving } from './gateway.ts'
+import { explain } from './gateway-explain.ts'
 import {
   type AdminOperations,
   createAdminApp,
@@ -70,6 +71,7 @@ function createOperations(current: () => Serving, audit: Audit): AdminOperations
     },
     effectiveConfig: () => renderEffective(current().config),
     backends: () => current().proxy.state().backends,
+    explain: question => explain(current(), question),
   }
 }
 
