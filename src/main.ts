@@ -1,16 +1,17 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import { addAdminCommands } from './cli/admin-options.ts'
 import { renderFaults, runCheck } from './cli/check.ts'
+import { addDoctorCommand } from './cli/doctor-options.ts'
 import { ConfigError } from './config/error.ts'
 import { loadConfig } from './config/load.ts'
 import type { GatewayConfig } from './config/schema.ts'
 import { mintKey } from './domain/key-ring.ts'
+import { reloadOnChange } from './gateway/reload-on-change.ts'
+import { describeRedis } from './gateway/store.ts'
+import { resolveUpstreams } from './gateway/upstreams.ts'
 import { type Gateway, startGateway } from './gateway.ts'
-import { resolveUpstreams } from './gateway-upstreams.ts'
-import { addAdminCommands } from './main-admin.ts'
-import { addDoctorCommand } from './main-doctor.ts'
-import { reloadOnChange } from './main-reload.ts'
 import { createLogger, type Logger } from './observability/log.ts'
 
 const CONFIG_OPTION = ['-c, --config <file>', 'the configuration', 'gateway.config.yaml'] as const
@@ -45,7 +46,11 @@ program
   })
 
 addAdminCommands(program, CONFIG_OPTION, loadOrExplain)
-addDoctorCommand(program, CONFIG_OPTION, loadOrExplain)
+addDoctorCommand(program, CONFIG_OPTION, loadOrExplain, config => ({
+  // The development IdP is a part of the gateway.
+  upstreams: config.upstream?.provider === 'dev' ? [] : resolveUpstreams(config),
+  redis: config.redis && describeRedis(config.redis),
+}))
 
 await program.parseAsync().catch(explainBusyPort)
 

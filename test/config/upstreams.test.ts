@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { renderEffective } from '../../src/config/effective.ts'
 import { upstreamsOf } from '../../src/config/upstreams.ts'
-import { resolveUpstreams } from '../../src/gateway-upstreams.ts'
+import { resolveUpstreams } from '../../src/gateway/upstreams.ts'
 import { complaints, MINIMAL, OIDC, read, readTree } from './support.ts'
 
 const { upstream: _, ...REST } = MINIMAL

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createGenerations, type Generation } from '../../src/gateway-generations.ts'
+import { createGenerations, type Generation } from '../../src/gateway/generations.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 function createGeneration(name: string) {

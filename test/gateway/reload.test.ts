@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { keepFixed } from '../../src/gateway-reload.ts'
+import { keepFixed } from '../../src/gateway/reload.ts'
 import { KEY, read } from '../config/support.ts'
 
 const REDIS = `keys: [${KEY}]\nredis: { url: redis://127.0.0.1:6379 }\n`

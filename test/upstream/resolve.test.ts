@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { resolveUpstreams } from '../../src/gateway-upstreams.ts'
+import { resolveUpstreams } from '../../src/gateway/upstreams.ts'
 import type { UpstreamOptions } from '../../src/upstream/options.ts'
 import { MINIMAL, readTree } from '../config/support.ts'
 

@@ -1,10 +1,10 @@
-import type { ProtectedResource } from './authorization-server/context.ts'
-import type { BackendConfig } from './config/schema.ts'
-import { nameOfUpstream } from './config/upstreams.ts'
-import { createScopeCatalogue } from './domain/scope-catalogue.ts'
-import type { BackendOptions } from './proxy/backends.ts'
-import { createPolicy } from './proxy/policy.ts'
-import { isLocal } from './upstream/credential.ts'
+import type { ProtectedResource } from '../authorization-server/context.ts'
+import type { BackendConfig } from '../config/schema.ts'
+import { nameOfUpstream } from '../config/upstreams.ts'
+import { createScopeCatalogue } from '../domain/scope-catalogue.ts'
+import type { BackendOptions } from '../proxy/backends.ts'
+import { createPolicy } from '../proxy/policy.ts'
+import { isLocal } from '../upstream/credential.ts'
 
 /** What a configured backend is to the proxy. A part of the composition in `gateway.ts`. */
 export function describeBackend(publicUrl: string, backend: BackendConfig): BackendOptions {

@@ -1,4 +1,4 @@
-import type { ListenerOptions } from './http/listener.ts'
+import type { ListenerOptions } from '../http/listener.ts'
 
 /** What one configuration comes to: what answers requests, until a reload puts another in its place. */
 export type Generation = Pick<ListenerOptions, 'find' | 'rest'> & {

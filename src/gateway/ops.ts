@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import { createOpsApp, type OpsOptions, type Readiness } from './http/ops.ts'
+import { createOpsApp, type OpsOptions, type Readiness } from '../http/ops.ts'
 
 /** The ops listener, and what it knows of the gateway's state. A part of the composition in `gateway.ts`. */
 export function createOps(

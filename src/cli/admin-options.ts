@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
-import { type AdminCommands, createAdminCommands } from './cli/admin.ts'
-import type { GatewayConfig } from './config/schema.ts'
-import type { Question, Target } from './http/admin.ts'
+import type { GatewayConfig } from '../config/schema.ts'
+import type { Question, Target } from '../http/admin.ts'
+import { type AdminCommands, createAdminCommands } from './admin.ts'
 
 type WithConfig = { config: string }
 type TargetOptions = WithConfig & {

@@ -1,9 +1,9 @@
-import type { EnterpriseIssuer } from './authorization-server/enterprise-issuer.ts'
-import { createIssuerKeySource } from './authorization-server/issuer-keys.ts'
-import type { GatewayConfig } from './config/schema.ts'
-import { isLoopbackHost } from './config/urls.ts'
-import { createTrustedFetch } from './http/trusted-fetch.ts'
-import type { Logger } from './observability/log.ts'
+import type { EnterpriseIssuer } from '../authorization-server/enterprise-issuer.ts'
+import { createIssuerKeySource } from '../authorization-server/issuer-keys.ts'
+import type { GatewayConfig } from '../config/schema.ts'
+import { isLoopbackHost } from '../config/urls.ts'
+import { createTrustedFetch } from '../http/trusted-fetch.ts'
+import type { Logger } from '../observability/log.ts'
 
 /** The identity providers whose assertions count, as configured. A part of the composition in `gateway.ts`. */
 export function createEnterpriseIssuers(

@@ -1,12 +1,12 @@
-import type { GatewayConfig, RedisConfig } from './config/schema.ts'
-import type { KeyRing } from './domain/key-ring.ts'
-import type { Logger } from './observability/log.ts'
-import { createMemoryStore } from './store/memory.ts'
-import { type ObserveOperation, observeStore } from './store/observed.ts'
-import type { Store } from './store/port.ts'
-import { createRedisConnection, type RedisConnectionOptions } from './store/redis/connection.ts'
-import { createRedisInvalidations } from './store/redis/invalidations.ts'
-import { createRedisStore } from './store/redis/store.ts'
+import type { GatewayConfig, RedisConfig } from '../config/schema.ts'
+import type { KeyRing } from '../domain/key-ring.ts'
+import type { Logger } from '../observability/log.ts'
+import { createMemoryStore } from '../store/memory.ts'
+import { type ObserveOperation, observeStore } from '../store/observed.ts'
+import type { Store } from '../store/port.ts'
+import { createRedisConnection, type RedisConnectionOptions } from '../store/redis/connection.ts'
+import { createRedisInvalidations } from '../store/redis/invalidations.ts'
+import { createRedisStore } from '../store/redis/store.ts'
 
 /** Where state is, for as long as the process lives. A part of the composition in `gateway.ts`. */
 export type StoreSource = {

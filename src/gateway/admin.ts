@@ -3,22 +3,22 @@ import {
   createGrantEnding,
   type EndReason,
   type GrantEnding,
-} from './authorization-server/grant-ending.ts'
-import { renderEffective } from './config/effective.ts'
-import type { GatewayConfig } from './config/schema.ts'
-import type { Grant } from './domain/grant.ts'
-import { createCorrelationId } from './domain/secret.ts'
-import type { Serving } from './gateway.ts'
-import { explain } from './gateway-explain.ts'
+} from '../authorization-server/grant-ending.ts'
+import { renderEffective } from '../config/effective.ts'
+import type { GatewayConfig } from '../config/schema.ts'
+import type { Grant } from '../domain/grant.ts'
+import { createCorrelationId } from '../domain/secret.ts'
+import type { Serving } from '../gateway.ts'
 import {
   type AdminOperations,
   createAdminApp,
   type GrantSummary,
   type Owner,
   type Target,
-} from './http/admin.ts'
-import type { Audit, AuditEvent } from './observability/audit.ts'
-import type { Logger } from './observability/log.ts'
+} from '../http/admin.ts'
+import type { Audit, AuditEvent } from '../observability/audit.ts'
+import type { Logger } from '../observability/log.ts'
+import { explain } from './explain.ts'
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/
 

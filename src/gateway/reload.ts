@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { GatewayConfig } from './config/schema.ts'
+import type { GatewayConfig } from '../config/schema.ts'
 
 /**
  * What of a new configuration can be had without a restart. What cannot stays as it runs: listeners are open, state is where it is, and `publicUrl` is the issuer of everything that was

@@ -1,13 +1,13 @@
 import { resolve } from 'node:path'
-import { ConfigError, renderFault } from './config/error.ts'
-import { loadConfig } from './config/load.ts'
-import type { Environment } from './config/references.ts'
-import type { GatewayConfig } from './config/schema.ts'
-import { watchFiles } from './config/watch.ts'
-import { digest } from './domain/secret.ts'
-import type { Gateway } from './gateway.ts'
-import type { Logger } from './observability/log.ts'
-import type { UpstreamOptions } from './upstream/options.ts'
+import { ConfigError, renderFault } from '../config/error.ts'
+import { loadConfig } from '../config/load.ts'
+import type { Environment } from '../config/references.ts'
+import type { GatewayConfig } from '../config/schema.ts'
+import { watchFiles } from '../config/watch.ts'
+import { digest } from '../domain/secret.ts'
+import type { Gateway } from '../gateway.ts'
+import type { Logger } from '../observability/log.ts'
+import type { UpstreamOptions } from '../upstream/options.ts'
 
 export type ReloaderOptions = {
   /** Path of the configuration. */

@@ -1,9 +1,9 @@
-import type { BackendConfig, GatewayConfig } from './config/schema.ts'
-import { nameOfUpstream, upstreamsOf } from './config/upstreams.ts'
-import { claimsOf } from './domain/access-rule.ts'
-import type { InjectionOf } from './upstream/injection.ts'
-import type { UpstreamOptions } from './upstream/options.ts'
-import { callbackUrlOf, resolveUpstreamOptions } from './upstream/resolve.ts'
+import type { BackendConfig, GatewayConfig } from '../config/schema.ts'
+import { nameOfUpstream, upstreamsOf } from '../config/upstreams.ts'
+import { claimsOf } from '../domain/access-rule.ts'
+import type { InjectionOf } from '../upstream/injection.ts'
+import type { UpstreamOptions } from '../upstream/options.ts'
+import { callbackUrlOf, resolveUpstreamOptions } from '../upstream/resolve.ts'
 
 /** Where the embedded IdP listens, and what the gateway is to it. */
 export type DevUpstream = { issuer: string; clientId: string; clientSecret: string }
