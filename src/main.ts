@@ -3,12 +3,13 @@ import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { addAdminCommands } from './cli/admin-options.ts'
 import { renderFaults, runCheck } from './cli/check.ts'
+import { addDoctorCommand } from './cli/doctor-options.ts'
 import { ConfigError } from './config/error.ts'
 import { loadConfig } from './config/load.ts'
 import type { GatewayConfig } from './config/schema.ts'
 import { mintKey } from './domain/key-ring.ts'
-import { addDoctorCommand } from './gateway/doctor-command.ts'
 import { reloadOnChange } from './gateway/reload-on-change.ts'
+import { describeRedis } from './gateway/store.ts'
 import { resolveUpstreams } from './gateway/upstreams.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { createLogger, type Logger } from './observability/log.ts'
@@ -45,7 +46,11 @@ program
   })
 
 addAdminCommands(program, CONFIG_OPTION, loadOrExplain)
-addDoctorCommand(program, CONFIG_OPTION, loadOrExplain)
+addDoctorCommand(program, CONFIG_OPTION, loadOrExplain, config => ({
+  // The development IdP is a part of the gateway.
+  upstreams: config.upstream?.provider === 'dev' ? [] : resolveUpstreams(config),
+  redis: config.redis && describeRedis(config.redis),
+}))
 
 await program.parseAsync().catch(explainBusyPort)
 

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { GatewayConfig } from '../config/schema.ts'
-import type { Target } from '../http/admin.ts'
+import type { Question, Target } from '../http/admin.ts'
 
 type Output = { write(text: string): unknown }
 
@@ -17,6 +17,7 @@ export type AdminCommands = {
   deny(client: string): Promise<0 | 1>
   lift(client: string): Promise<0 | 1>
   backends(): Promise<0 | 1>
+  explain(question: Question): Promise<0 | 1>
 }
 
 const TIMEOUT_MS = 30_000
@@ -50,6 +51,11 @@ const backendList = z.object({
   ),
 })
 
+const explanation = z.object({
+  isAllowed: z.boolean(),
+  steps: z.array(z.object({ rule: z.string(), verdict: z.string(), why: z.string() })),
+})
+
 export function createAdminCommands(options: AdminCommandOptions): AdminCommands {
   const { stdout, stderr } = options
   const ask = createAsk(options.ops)
@@ -75,6 +81,17 @@ export function createAdminCommands(options: AdminCommandOptions): AdminCommands
       run(async () => {
         await ask('/clients/lift', { client })
         return ['the client is no longer denied']
+      }),
+    explain: question =>
+      run(async () => {
+        const { issuer, tool, ...needed } = question
+        const optional = { ...(issuer && { issuer }), ...(tool && { tool }) }
+        const query = new URLSearchParams({ ...needed, ...optional })
+        const { isAllowed, steps } = explanation.parse(await ask(`/explain?${query}`))
+        return [
+          ...steps.map(({ rule, verdict, why }) => `${verdict.padEnd(7)}  ${rule}: ${why}`),
+          isAllowed ? 'the call is let through' : 'the call is refused',
+        ]
       }),
     backends: () =>
       run(async () => {

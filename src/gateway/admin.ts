@@ -18,6 +18,7 @@ import {
 } from '../http/admin.ts'
 import type { Audit, AuditEvent } from '../observability/audit.ts'
 import type { Logger } from '../observability/log.ts'
+import { explain } from './explain.ts'
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/
 
@@ -70,6 +71,7 @@ function createOperations(current: () => Serving, audit: Audit): AdminOperations
     },
     effectiveConfig: () => renderEffective(current().config),
     backends: () => current().proxy.state().backends,
+    explain: question => explain(current(), question),
   }
 }
 

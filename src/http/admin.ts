@@ -33,6 +33,19 @@ export type BackendHealth = {
   instances: readonly InstanceHealth[]
 }
 
+/** A call that somebody wonders about. */
+export type Question = {
+  subject: string
+  issuer?: string | undefined
+  client: string
+  resource: string
+  tool?: string | undefined
+}
+/** One rule that it meets, and why it passes or does not. */
+export type Step = { rule: string; verdict: 'passed' | 'refused'; why: string }
+/** The rules in their order, up to the one that decides. */
+export type Explanation = { isAllowed: boolean; steps: readonly Step[] }
+
 /** What the admin API can do; the gateway supplies it. */
 export type AdminOperations = {
   list(owner: Owner): Promise<GrantSummary[]>
@@ -44,6 +57,7 @@ export type AdminOperations = {
   /** YAML, secrets redacted. */
   effectiveConfig(): string
   backends(): readonly BackendHealth[]
+  explain(question: Question): Promise<Explanation>
 }
 
 export type AdminOptions = {
@@ -65,6 +79,14 @@ const target = z.union([
   z.strictObject({ grant: name }),
   z.strictObject({ everything: z.literal(true) }),
 ])
+
+const question = z.strictObject({
+  subject: name,
+  issuer: name.optional(),
+  client: name,
+  resource: name,
+  tool: name.optional(),
+})
 
 const MAX_BODY_BYTES = 64 * 1024
 const LOOPBACK_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
@@ -98,6 +120,11 @@ export function createAdminApp(options: AdminOptions): Hono {
     if (!asked.success) return refuse(c, 'expected client')
     await operations.lift(asked.data.client, createCorrelationId())
     return c.json({})
+  })
+  app.get('/explain', async c => {
+    const asked = question.safeParse(c.req.query())
+    if (!asked.success) return refuse(c, 'expected subject, client, resource, and perhaps a tool')
+    return c.json(await operations.explain(asked.data))
   })
   app.get('/config', c => c.text(operations.effectiveConfig()))
   app.get('/backends', c => c.json({ backends: operations.backends() }))

@@ -63,6 +63,22 @@ async function refusedEverywhere(token: string): Promise<boolean> {
   return statuses.every(status => status === 401)
 }
 
+async function callTool(token: string, name: string): Promise<number> {
+  const response = await fetch(`${landscape.front.origin}/legacy/mcp`, {
+    method: 'POST',
+    headers: {
+      accept: 'application/json, text/event-stream',
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'mcp-method': 'tools/call',
+      'mcp-name': name,
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } }),
+  })
+  await response.text()
+  return response.status
+}
+
 async function metric(line: RegExp): Promise<number> {
   const texts = await Promise.all(
     landscape.replicas.map(async ({ opsOrigin }) => (await fetch(`${opsOrigin}/metrics`)).text()),
@@ -142,6 +158,28 @@ describe('an operator', () => {
     for (const { url } of landscape.backends.legacy) {
       expect(output).toContain(`${new URL(url).origin}  serving`)
     }
+  })
+
+  it('is told which rule decides about a call, and that is what the call meets', async () => {
+    const client = await registerClient(landscape)
+    const { accessToken } = await signIn(landscape, client)
+    const { subject, issuer, resource } = lastAudit('token')!
+    const about = ['--subject', subject, '--issuer', issuer, '--client', client.clientId]
+    const explain = (...more: string[]) =>
+      command('explain', ...about.map(String), '--resource', String(resource), ...more)
+    expect((await explain()).output).toMatch(/passed {3}required: .*\nthe call is let through\n$/)
+    expect((await explain('--tool', 'whoami')).output).toContain('the call is let through')
+    expect(await callTool(accessToken, 'whoami')).toBe(200)
+    const refused = await explain('--tool', 'add')
+    expect(refused).toMatchObject({ code: 0 })
+    expect(refused.output).toMatch(/refused {2}tools: needs secret;.*\nthe call is refused\n$/)
+    expect(await callTool(accessToken, 'add')).toBe(403)
+    await command('revoke', '--client', client.clientId)
+    expect((await explain()).output).toContain('refused  grant: none')
+    await command('deny', '--client', client.clientId)
+    expect((await explain()).output).toContain('refused  client: denied')
+    const other = await command('explain', ...about.map(String), '--resource', `${resource}/x`)
+    expect(other.output).toContain('refused  resource: not a resource of this gateway')
   })
 
   it('is told what is missing', async () => {
@@ -225,22 +263,6 @@ describe('the audit of a run', () => {
     await fetch(`${landscape.front.origin}/register`, { method: 'POST', body: '{}' })
     await callTool(tokens.accessToken, 'add')
     await command('revoke', '--client', client.clientId)
-  }
-
-  async function callTool(token: string, name: string): Promise<number> {
-    const response = await fetch(`${landscape.front.origin}/legacy/mcp`, {
-      method: 'POST',
-      headers: {
-        accept: 'application/json, text/event-stream',
-        authorization: `Bearer ${token}`,
-        'content-type': 'application/json',
-        'mcp-method': 'tools/call',
-        'mcp-name': name,
-      },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name } }),
-    })
-    await response.text()
-    return response.status
   }
 
   beforeAll(makeDecisions, 60_000)

@@ -18,6 +18,7 @@ function setUp(options: Partial<AdminOptions> = {}) {
     lift: note('lift', undefined),
     effectiveConfig: () => 'publicUrl: https://mcp.example.com\n',
     backends: () => [],
+    explain: note('explain', { isAllowed: true, steps: [] }),
   }
   const app = createAdminApp({
     operations,

@@ -1,16 +1,18 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { runDoctor } from '../cli/doctor.ts'
 import type { GatewayConfig } from '../config/schema.ts'
 import { createLogger } from '../observability/log.ts'
-import { describeRedis } from './store.ts'
-import { resolveUpstreams } from './upstreams.ts'
+import { type DoctorOptions, runDoctor } from './doctor.ts'
+
+/** How the gateway reaches what is configured. */
+export type Reach = (config: GatewayConfig) => Pick<DoctorOptions, 'upstreams' | 'redis'>
 
 /** How `doctor` is called. @param load explains what is wrong with a configuration, and answers nothing then */
 export function addDoctorCommand(
   program: Command,
   configOption: readonly [string, string, string],
   load: (file: string) => GatewayConfig | undefined,
+  reach: Reach,
 ): void {
   program
     .command('doctor')
@@ -24,17 +26,19 @@ export function addDoctorCommand(
     .option(...configOption)
     .action(async ({ config: file, tokenFile }: { config: string; tokenFile?: string }) => {
       const config = load(file)
-      if (config) process.exitCode = await examine(config, tokenFile)
+      if (config) process.exitCode = await examine(config, reach, tokenFile)
     })
 }
 
-function examine(config: GatewayConfig, tokenFile: string | undefined): Promise<0 | 1> {
-  const { publicUrl, redis, backends, upstream } = config
+function examine(
+  config: GatewayConfig,
+  reach: Reach,
+  tokenFile: string | undefined,
+): Promise<0 | 1> {
+  const { publicUrl, backends } = config
   return runDoctor({
     publicUrl,
-    // The development IdP is a part of the gateway.
-    upstreams: upstream?.provider === 'dev' ? [] : resolveUpstreams(config),
-    redis: redis && describeRedis(redis),
+    ...reach(config),
     backends: backends.map(({ path, instances }) => ({
       ...{ path, instances },
       resource: publicUrl + path,
