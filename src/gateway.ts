@@ -14,7 +14,7 @@ import { createAdmin } from './gateway/admin.ts'
 import { describeBackend, describeResource } from './gateway/backends.ts'
 import { createClientSources } from './gateway/clients.ts'
 import { createEnterpriseIssuers } from './gateway/enterprise.ts'
-import { createGenerations, type Generation } from './gateway/generations.ts'
+import { createGenerations } from './gateway/generations.ts'
 import {
   describeGauges,
   observeBackend,
@@ -23,6 +23,7 @@ import {
 } from './gateway/observed.ts'
 import { createOps } from './gateway/ops.ts'
 import { keepFixed } from './gateway/reload.ts'
+import type { Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
 import { createInjectionOf } from './gateway/upstreams.ts'
 import { createGuardedFetch } from './http/guarded-fetch.ts'
@@ -52,15 +53,6 @@ export type Gateway = {
    */
   reload(config: GatewayConfig, upstreamOptions: readonly UpstreamOptions[]): string[]
   metrics: Metrics
-}
-
-/** What one configuration comes to. */
-export type Serving = Generation & {
-  config: GatewayConfig
-  /** Where an operator's subject may come from who names no issuer. */
-  upstreamIssuers: readonly string[]
-  server: AuthorizationServer
-  proxy: ReturnType<typeof createProxy>
 }
 
 /** What outlives a reload. */

@@ -8,7 +8,6 @@ import { renderEffective } from '../config/effective.ts'
 import type { GatewayConfig } from '../config/schema.ts'
 import type { Grant } from '../domain/grant.ts'
 import { createCorrelationId } from '../domain/secret.ts'
-import type { Serving } from '../gateway.ts'
 import {
   type AdminOperations,
   createAdminApp,
@@ -19,6 +18,7 @@ import {
 import type { Audit, AuditEvent } from '../observability/audit.ts'
 import type { Logger } from '../observability/log.ts'
 import { explain } from './explain.ts'
+import type { Serving } from './serving.ts'
 
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/
 

@@ -2,11 +2,11 @@ import { resolveClient } from '../authorization-server/clients.ts'
 import { judgeIdentity } from '../domain/access-rule.ts'
 import type { Grant } from '../domain/grant.ts'
 import { findResource } from '../domain/resource.ts'
-import type { Serving } from '../gateway.ts'
 import type { Explanation, Question, Step } from '../http/admin.ts'
 import type { BackendOptions } from '../proxy/backends.ts'
 import { judgeAccess, judgeAsks, limitsOf, type Refusal } from '../proxy/policy.ts'
 import { describeBackend } from './backends.ts'
+import type { Serving } from './serving.ts'
 
 /** What is known once the steps before have been passed. */
 type Known = { backend: BackendOptions; grant: Grant }

@@ -12,7 +12,7 @@ import { holdLease } from './held-lease.ts'
 import { persistUpdate } from './persist.ts'
 import type { Upstream } from './provider.ts'
 import type { RefreshResult } from './refresh.ts'
-import type { RefreshContext, RefreshOutcome } from './refresher.ts'
+import type { RefreshContext, RefreshOutcome } from './refresh-context.ts'
 
 /**
  * What the store says of the grant by now: gone, dead, or renewed by somebody else.

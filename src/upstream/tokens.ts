@@ -4,13 +4,8 @@ import type { GrantStore, Invalidations } from '../store/port.ts'
 import type { AssertionIssuer } from './assertions.ts'
 import { findInjected } from './credential.ts'
 import { createInjector, type InjectionOf, type Injector } from './injection.ts'
-import {
-  createRefresher,
-  describeOutage,
-  type Refresher,
-  type RefreshOutcome,
-  type UpstreamOf,
-} from './refresher.ts'
+import type { RefreshOutcome, UpstreamOf } from './refresh-context.ts'
+import { createRefresher, describeOutage, type Refresher } from './refresher.ts'
 import { createOnce, createTokenCache, type TokenCache } from './token-cache.ts'
 
 /** A grant whose upstream access token can be used now. */
