@@ -5,7 +5,14 @@ import type { Contender } from './contenders.ts'
 import { percentile } from './figures.ts'
 import { connectTo, renderCall } from './raw-client.ts'
 
-export type HalfLoad = { name: string; requestsPerSecond: number; p50: number; p99: number }
+export type HalfLoad = {
+  name: string
+  requestsPerSecond: number
+  p50: number
+  p99: number
+  /** Connections that broke. */
+  failures: number
+}
 
 const CONNECTIONS = 32
 const STEP_MS = 2
@@ -24,29 +31,36 @@ export async function measureHalfLoad(
   const times: number[] = []
   const idle: Socket[] = []
   const due: number[] = []
+  let failures = 0
   const sendDue = (): void => {
     while (due.length > 0 && idle.length > 0) {
       const [socket, since] = [idle.pop(), due.shift()]
       if (!socket || since === undefined) return
       socket.write(call)
-      void awaitAnswer(socket).then(() => {
-        times.push(performance.now() - since)
-        idle.push(socket)
-        sendDue()
-      })
+      awaitAnswer(socket).then(
+        () => {
+          times.push(performance.now() - since)
+          idle.push(socket)
+          sendDue()
+        },
+        () => {
+          failures += 1
+        },
+      )
     }
   }
   while (idle.length < CONNECTIONS) idle.push(await connectTo(contender))
+  const sockets = [...idle]
   const began = performance.now()
   for (let sent = 0; performance.now() - began < seconds * 1000; await pause(STEP_MS)) {
     const until = ((performance.now() - began) / 1000) * rate
     for (; sent < until; sent += 1) due.push(began + (sent / rate) * 1000)
     sendDue()
   }
-  for (const socket of idle) socket.destroy()
+  for (const socket of sockets) socket.destroy()
   const requestsPerSecond = Math.round(times.length / seconds)
   const [p50, p99] = [percentile(times, 0.5), percentile(times, 0.99)]
-  return { name: contender.name, requestsPerSecond, p50, p99 }
+  return { name: contender.name, requestsPerSecond, p50, p99, failures }
 }
 
 /** Resolves when an answer of declared length is complete. */

@@ -53,10 +53,21 @@ export function renderLoadTable(rows: readonly Summary[]): string {
   )
 }
 
-export function renderHalfLoad(rows: readonly HalfLoad[]): string {
+/** @param rounds the measurements of each contender */
+export function renderHalfLoad(rounds: readonly (readonly HalfLoad[])[]): string {
   return renderTable(
-    ['', 'calls/s', 'p50 ms', 'p99 ms'],
-    rows.map(row => [row.name, `${row.requestsPerSecond}`, row.p50.toFixed(2), row.p99.toFixed(2)]),
+    ['', 'calls/s', 'p50 ms', 'p99 ms', 'failures'],
+    rounds.map(measured => {
+      const of = (figure: Exclude<keyof HalfLoad, 'name'>): number[] =>
+        measured.map(result => result[figure])
+      return [
+        measured[0]?.name ?? '',
+        median(of('requestsPerSecond')).toFixed(0),
+        median(of('p50')).toFixed(2),
+        median(of('p99')).toFixed(2),
+        `${of('failures').reduce((sum, one) => sum + one, 0)}`,
+      ]
+    }),
   )
 }
 

@@ -3,7 +3,7 @@ import { findFreePort } from '../support/free-port.ts'
 import { renderChart } from './chart.ts'
 import { type Contender, listContenders } from './contenders.ts'
 import { measureColdGrants, measureExpiryStorm } from './grants.ts'
-import { measureHalfLoad } from './half-load.ts'
+import { type HalfLoad, measureHalfLoad } from './half-load.ts'
 import { measureIdleStreams } from './idle-streams.ts'
 import { type LoadResult, runLoad } from './load.ts'
 import { startNginx } from './nginx.ts'
@@ -155,14 +155,18 @@ function runHalfLoad(options: RunOptions): Promise<Outcome> {
       const { requestsPerSecond } = await load(options, gateway, 1024)
       // Our generator of even load is no faster.
       const rate = Math.min(4000, Math.round(requestsPerSecond / 2))
-      const measured = []
       const { seconds, rounds } = options
-      for (const contender of contenders) {
-        options.note(`  ${contender.name}`)
-        const body = callOf(1024)
-        measured.push(await measureHalfLoad(contender, { rate, seconds: seconds * rounds, body }))
+      const results = new Map<Contender, HalfLoad[]>(contenders.map(one => [one, []]))
+      for (let round = 1; round <= rounds; round += 1) {
+        for (const [contender, measured] of results) {
+          const result = await measureHalfLoad(contender, { rate, seconds, body: callOf(1024) })
+          measured.push(result)
+          options.note(
+            `  round ${round}  ${contender.name.padEnd(20)} p99 ${result.p99.toFixed(2)} ms`,
+          )
+        }
       }
-      return { table: renderHalfLoad(measured) }
+      return { table: renderHalfLoad([...results.values()]) }
     }),
   )
 }
