@@ -1,31 +1,43 @@
 import { randomBytes } from 'node:crypto'
-import { createServer, type RequestListener } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
+import packageJson from '../package.json' with { type: 'json' }
 import { createAccessTokens } from './authorization-server/access-token.ts'
 import type { AuthorizationServer } from './authorization-server/context.ts'
 import { createGrantEnding } from './authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from './authorization-server/routes.ts'
-import type { BackendConfig, GatewayConfig, RedisConfig } from './config/schema.ts'
+import type { GatewayConfig } from './config/schema.ts'
+import { deriveAssertionKeys } from './domain/assertion-key.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
-import { createScopeCatalogue } from './domain/scope-catalogue.ts'
-import { createClientSources } from './gateway-clients.ts'
+import { createAdmin } from './gateway/admin.ts'
+import { describeBackend, describeResource } from './gateway/backends.ts'
+import { createClientSources } from './gateway/clients.ts'
+import { createEnterpriseIssuers } from './gateway/enterprise.ts'
+import { createGenerations } from './gateway/generations.ts'
+import {
+  describeGauges,
+  observeBackend,
+  observeTokens,
+  observeUpstream,
+} from './gateway/observed.ts'
+import { createOps } from './gateway/ops.ts'
+import { keepFixed } from './gateway/reload.ts'
+import type { Serving } from './gateway/serving.ts'
+import { createStoreSource } from './gateway/store.ts'
+import { createInjectionOf } from './gateway/upstreams.ts'
 import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
-import { createOpsApp, type Readiness } from './http/ops.ts'
 import { renderConnect } from './http/pages/connect.ts'
-import { createAudit } from './observability/audit.ts'
+import { type Audit, createAudit } from './observability/audit.ts'
 import type { Logger } from './observability/log.ts'
-import type { BackendOptions } from './proxy/backends.ts'
-import { createPolicy } from './proxy/policy.ts'
+import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { createProxy } from './proxy/proxy.ts'
-import { createMemoryStore } from './store/memory.ts'
 import type { Store } from './store/port.ts'
-import { createRedisConnection, type RedisConnectionOptions } from './store/redis/connection.ts'
-import { createRedisStore } from './store/redis/store.ts'
+import { createAssertionIssuer } from './upstream/assertions.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
 import { createUpstream } from './upstream/provider.ts'
-import { callbackUrlOf, resolveUpstreamOptions } from './upstream/resolve.ts'
+import { callbackUrlOf } from './upstream/resolve.ts'
 import { createUpstreamTokenSource } from './upstream/tokens.ts'
 
 /** A gateway that serves. */
@@ -34,6 +46,21 @@ export type Gateway = {
    * Stops in order: readiness off, the configured delay, no new connections, requests finish, the rest is broken at the deadline. Resolves when nothing is left.
    */
   drain(): Promise<void>
+  /**
+   * Serves by another configuration from now on; what is under way finishes as it began. Where it throws, nothing has changed.
+   *
+   * @returns the settings that differ and need a restart; they stay as they are
+   */
+  reload(config: GatewayConfig, upstreamOptions: readonly UpstreamOptions[]): string[]
+  metrics: Metrics
+}
+
+/** What outlives a reload. */
+type Surroundings = {
+  logger: Logger
+  metrics: Metrics
+  audit: Audit
+  send: typeof fetch | undefined
 }
 
 /** What a gateway is given rather than making it itself: several in one process can have a store in common, and none needs to reach its upstream's real host. */
@@ -43,9 +70,6 @@ export type GatewayParts = {
   send?: typeof fetch
 }
 
-/** The only upstream so far; grants carry its name. */
-const UPSTREAM_NAME = 'default'
-
 /**
  * Builds the gateway and opens its listeners. The one place where adapters are constructed.
  *
@@ -53,14 +77,75 @@ const UPSTREAM_NAME = 'default'
  */
 export async function startGateway(
   config: GatewayConfig,
-  upstreamOptions: UpstreamOptions,
+  upstreamOptions: readonly UpstreamOptions[],
   logger: Logger,
   parts: GatewayParts = {},
 ): Promise<Gateway> {
-  const ring = createRing(config, logger)
-  const store = parts.store ?? createStore(config, ring, logger)
-  const { send } = parts
-  const server = createAuthorizationServer(config, upstreamOptions, ring, store, logger, send)
+  const metrics = createMetrics(packageJson.version)
+  const surroundings = {
+    logger,
+    metrics,
+    audit: createAudit(logger, metrics.auditEvent),
+    send: parts.send,
+  }
+  let ring = createRing(config, logger)
+  const stores = createStoreSource(config, logger, metrics.storeOperation, parts.store)
+  const store = stores.open(config, ring)
+  const generations = createGenerations(
+    createServing(config, upstreamOptions, ring, store, surroundings),
+    err => logger.error({ err }, 'a configuration that was replaced did not end well'),
+  )
+  const listener = createListener({
+    find: generations.find,
+    rest: generations.rest,
+    keepAliveTimeoutMs: config.keepAliveMs,
+    maxHeaderBytes: config.limits.headersBytes,
+  })
+  const isStoreReachable = () => isAnswering(store)
+  const admin = createAdmin(() => generations.current, config.ops, surroundings)
+  const ops = createOps(isStoreReachable, {
+    metrics: () => metrics.render(describeGauges(generations.all, isStoreReachable)),
+    ...(admin && { admin }),
+  })
+  await ops.listen(config.ops.port, config.ops.host)
+  await listener.listen(config.listen.port, config.listen.host)
+  announce(config, logger)
+
+  return {
+    metrics,
+    reload: (wanted, wantedUpstreams) => {
+      const { config: next, fixed } = keepFixed(generations.current.config, wanted)
+      const nextRing = next.keys.length > 0 ? createKeyRing(next.keys) : ring
+      const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstreams
+      const nextStore = stores.open(next, nextRing)
+      generations.replace(createServing(next, options, nextRing, nextStore, surroundings))
+      logger.level = next.log.level
+      ring = nextRing
+      return fixed
+    },
+    drain: async () => {
+      const { drain } = generations.current.config
+      ops.draining()
+      await new Promise(resolve => setTimeout(resolve, drain.delayMs))
+      generations.drain()
+      await listener.close(drain.deadlineMs)
+      await generations.close()
+      await store.close()
+      await ops.close()
+    },
+  }
+}
+
+/** Builds all that depends on a configuration which can be replaced. */
+function createServing(
+  config: GatewayConfig,
+  upstreamOptions: readonly UpstreamOptions[],
+  ring: KeyRing,
+  store: Store,
+  surroundings: Surroundings,
+): Serving {
+  const { logger, metrics, audit } = surroundings
+  const server = createAuthorizationServer(config, upstreamOptions, ring, store, surroundings)
   const proxy = createProxy({
     publicUrl: config.publicUrl,
     backends: config.backends.map(backend => describeBackend(config.publicUrl, backend)),
@@ -71,55 +156,37 @@ export async function startGateway(
     allowedOrigins: config.allowedOrigins,
     trustedProxies: config.trustedProxies,
     limits: config.limits,
+    observe: name => observeBackend(metrics.backend(name), audit),
     logger,
     now: store.now,
   })
   const app = createAuthorizationServerApp(server, createGrantEnding(server))
-  const listener = createListener({
-    find: proxy.find,
-    rest: createRest(app),
-    keepAliveTimeoutMs: config.keepAliveMs,
-    maxHeaderBytes: config.limits.headersBytes,
-  })
-  const ops = createOps(store)
-  await ops.listen(config.ops.port, config.ops.host)
-  await listener.listen(config.listen.port, config.listen.host)
-  const { listen, publicUrl } = config
-  const callbackUrl = callbackUrlOf(config)
-  logger.info({ listen, ops: config.ops, publicUrl, callbackUrl }, 'listening')
-
+  const rest = createRest(app)
   return {
-    drain: async () => {
-      ops.draining()
-      await new Promise(resolve => setTimeout(resolve, config.drain.delayMs))
-      proxy.drain()
-      await listener.close(config.drain.deadlineMs)
+    ...{ config, server, proxy, upstreamIssuers: upstreamOptions.map(({ issuer }) => issuer) },
+    find: proxy.find,
+    rest: rest.handle,
+    underWay: () => proxy.state().callsInFlight + rest.underWay(),
+    drain: proxy.drain,
+    close: async () => {
       await proxy.close()
       await server.tokens.close()
-      await store.close()
-      await ops.close()
     },
   }
 }
 
-function describeBackend(publicUrl: string, backend: BackendConfig): BackendOptions {
-  const { name, path, instances, timeouts, tools } = backend
-  const catalogue = createScopeCatalogue(backend.scopes, backend.required)
-  const demands = Object.entries(tools).map(([pattern, { scopes, hidden }]) => ({
-    pattern,
-    scopes,
-    isHidden: hidden,
-  }))
-  return {
-    name,
-    path,
-    instances,
-    resource: publicUrl + path,
-    scopes: catalogue.defaults,
-    policy: createPolicy(catalogue, demands),
-    connectTimeoutMs: timeouts.connectMs,
-    headersTimeoutMs: timeouts.headersMs,
-  }
+function isAnswering(store: Store): Promise<boolean> {
+  return store.check().then(
+    () => true,
+    () => false,
+  )
+}
+
+function announce(config: GatewayConfig, logger: Logger): void {
+  const { listen, publicUrl, ops } = config
+  const callbackUrl = callbackUrlOf(config)
+  const opsAddress = { host: ops.host, port: ops.port }
+  logger.info({ listen, ops: opsAddress, publicUrl, callbackUrl }, 'listening')
 }
 
 function createRing(config: GatewayConfig, logger: Logger): KeyRing {
@@ -128,70 +195,52 @@ function createRing(config: GatewayConfig, logger: Logger): KeyRing {
   return createKeyRing([randomBytes(32)])
 }
 
-function createStore({ redis, lifetimes }: GatewayConfig, ring: KeyRing, logger: Logger): Store {
-  const storeLifetimes = {
-    graceSeconds: lifetimes.refreshGraceSeconds,
-    grantAbsoluteSeconds: lifetimes.grantAbsoluteSeconds,
-  }
-  if (!redis) return createMemoryStore({ lifetimes: storeLifetimes })
-  const connection = createRedisConnection(describeRedis(redis), logger)
-  return createRedisStore({ connection, ring, logger, lifetimes: storeLifetimes })
-}
-
-function describeRedis(redis: RedisConfig): RedisConnectionOptions {
-  const { keyPrefix, timeoutMs, username, password, tls } = redis
-  const access = {
-    ...(username !== undefined && { username }),
-    ...(password !== undefined && { password }),
-    ...(tls && { tls: {} }),
-  }
-  return { servers: findServers(redis), access, keyPrefix, deadlineMs: timeoutMs }
-}
-
-function findServers(redis: RedisConfig): RedisConnectionOptions['servers'] {
-  if ('url' in redis) return { url: redis.url }
-  if ('cluster' in redis) return { cluster: redis.cluster }
-  const { name, nodes, password } = redis.sentinel
-  return { name, sentinels: nodes, ...(password !== undefined && { sentinelPassword: password }) }
-}
-
 function createAuthorizationServer(
   config: GatewayConfig,
-  upstreamOptions: UpstreamOptions,
+  upstreamOptions: readonly UpstreamOptions[],
   ring: KeyRing,
   store: Store,
-  logger: Logger,
-  send: typeof fetch = fetch,
+  { logger, metrics, audit, send = fetch }: Surroundings,
 ): AuthorizationServer {
   const { now } = store
-  const upstream = createUpstream(upstreamOptions, now, send)
-  const upstreamOf = (name: string) => (name === upstream.name ? upstream : undefined)
+  const upstreams = new Map(
+    upstreamOptions.map(options => [
+      options.name,
+      observeUpstream(createUpstream(options, now, send), metrics),
+    ]),
+  )
+  const upstreamOf = (name: string) => upstreams.get(name)
   const { lifetimes, publicUrl } = config
+  const assertionKeys = deriveAssertionKeys(ring)
+  const [signingKey] = assertionKeys
+  const asserts = config.backends.some(({ credential }) => credential.kind === 'assertion')
   return {
     issuer: publicUrl,
-    resources: config.backends.map(({ name, path, scopes, required }) => ({
-      name,
-      scopes: createScopeCatalogue(scopes, required),
-      resource: publicUrl + path,
-      upstream: UPSTREAM_NAME,
-    })),
+    resources: config.backends.map(backend => describeResource(publicUrl, backend)),
     store,
     ring,
     clients: createClientSources(config, createGuardedFetch(), logger, now),
+    enterpriseIssuers: createEnterpriseIssuers(config, send, logger, now),
     accessTokens: createAccessTokens(ring, publicUrl, now),
+    ...(asserts && { assertionKeys: assertionKeys.map(({ publicJwk }) => publicJwk) }),
     upstream: upstreamOf,
-    tokens: createUpstreamTokenSource({
-      grants: store.grants,
-      invalidations: store.invalidations,
-      upstream: upstreamOf,
-      logger,
-      now,
-      refreshTimeoutMs: upstreamOptions.timeoutMs,
-      lifetime: {
-        idleSeconds: lifetimes.grantIdleSeconds,
-        absoluteSeconds: lifetimes.grantAbsoluteSeconds,
-      },
-    }),
+    tokens: observeTokens(
+      createUpstreamTokenSource({
+        grants: store.grants,
+        invalidations: store.invalidations,
+        upstream: upstreamOf,
+        injectionOf: createInjectionOf(config),
+        assertions: createAssertionIssuer(signingKey, publicUrl, now),
+        logger,
+        now,
+        refreshTimeoutMs: Math.max(...upstreamOptions.map(({ timeoutMs }) => timeoutMs)),
+        lifetime: {
+          idleSeconds: lifetimes.grantIdleSeconds,
+          absoluteSeconds: lifetimes.grantAbsoluteSeconds,
+        },
+      }),
+      metrics,
+    ),
     lifetimes: {
       idleSeconds: lifetimes.grantIdleSeconds,
       absoluteSeconds: lifetimes.grantAbsoluteSeconds,
@@ -199,74 +248,23 @@ function createAuthorizationServer(
       authorizationCodeSeconds: lifetimes.authorizationCodeSeconds,
       loginSeconds: lifetimes.loginSeconds,
     },
-    logger,
-    audit: createAudit(logger),
-    now,
+    ...{ logger, audit, now },
   }
 }
 
 /** Everything but the hot path. The listener leaves `Expect: 100-continue` to its handlers, and Hono knows nothing of it. */
-function createRest(app: Hono): RequestListener {
+function createRest(app: Hono) {
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
-  return (req, res) => {
-    if (req.headers.expect !== undefined) res.writeContinue()
-    return listener(req, res)
-  }
-}
-
-/** The ops listener, and what it knows of the gateway's state. */
-function createOps(store: Store) {
-  let phase: Readiness['phase'] = 'starting'
-  const readiness = async (): Promise<Readiness> => {
-    const isStoreReachable = await store.check().then(
-      () => true,
-      () => false,
-    )
-    if (phase === 'starting' && isStoreReachable) phase = 'serving'
-    return { phase, isStoreReachable }
-  }
-  const app = createOpsApp(readiness)
-  const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }))
+  let underWay = 0
   return {
-    listen: (port: number, host: string) =>
-      new Promise<void>((resolve, reject) => {
-        server.once('error', reject)
-        server.listen(port, host, resolve)
-      }),
-    draining: () => {
-      phase = 'draining'
+    underWay: () => underWay,
+    handle: (req: IncomingMessage, res: ServerResponse): void => {
+      underWay += 1
+      res.once('close', () => {
+        underWay -= 1
+      })
+      if (req.headers.expect !== undefined) res.writeContinue()
+      void listener(req, res)
     },
-    close: () =>
-      new Promise<void>(resolve => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  }
-}
-
-/** What the configured upstream is to the upstream room. @param dev where the embedded IdP listens, if it is the upstream */
-export function resolveUpstream(
-  config: GatewayConfig,
-  dev?: { issuer: string; clientId: string; clientSecret: string },
-): UpstreamOptions {
-  const callbackUrl = callbackUrlOf(config)
-  const { upstream } = config
-  if (upstream.provider !== 'dev') {
-    return resolveUpstreamOptions(upstream, UPSTREAM_NAME, callbackUrl)
-  }
-  if (!dev) throw new RangeError('the development IdP has not been started')
-  return {
-    ...dev,
-    name: UPSTREAM_NAME,
-    callbackUrl,
-    tokenAuthMethod: 'client_secret_post',
-    scopes: ['openid', 'profile', 'email', 'groups', 'offline_access'],
-    authorizeParams: {},
-    codeParams: {},
-    refreshParams: {},
-    refreshScope: 'none',
-    issParam: 'verify',
-    repeatsRefresh: false,
-    timeoutMs: 10_000,
   }
 }

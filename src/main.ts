@@ -1,12 +1,17 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
+import { addAdminCommands } from './cli/admin-options.ts'
 import { renderFaults, runCheck } from './cli/check.ts'
+import { addDoctorCommand } from './cli/doctor-options.ts'
 import { ConfigError } from './config/error.ts'
 import { loadConfig } from './config/load.ts'
 import type { GatewayConfig } from './config/schema.ts'
 import { mintKey } from './domain/key-ring.ts'
-import { type Gateway, resolveUpstream, startGateway } from './gateway.ts'
+import { reloadOnChange } from './gateway/reload-on-change.ts'
+import { describeRedis } from './gateway/store.ts'
+import { resolveUpstreams } from './gateway/upstreams.ts'
+import { type Gateway, startGateway } from './gateway.ts'
 import { createLogger, type Logger } from './observability/log.ts'
 
 const CONFIG_OPTION = ['-c, --config <file>', 'the configuration', 'gateway.config.yaml'] as const
@@ -40,19 +45,29 @@ program
     process.stdout.write(`${mintKey()}\n`)
   })
 
+addAdminCommands(program, CONFIG_OPTION, loadOrExplain)
+addDoctorCommand(program, CONFIG_OPTION, loadOrExplain, config => ({
+  // The development IdP is a part of the gateway.
+  upstreams: config.upstream?.provider === 'dev' ? [] : resolveUpstreams(config),
+  redis: config.redis && describeRedis(config.redis),
+}))
+
 await program.parseAsync().catch(explainBusyPort)
 
 async function start(file: string): Promise<void> {
   const config = loadOrExplain(file)
   if (!config) return
   const { upstream } = config
-  if (upstream.provider === 'dev') return startForDevelopment(config, upstream)
+  if (upstream?.provider === 'dev') return startForDevelopment(file, config, upstream)
   const logger = createLogger(config.log.level)
-  drainOnSignal(await startGateway(config, resolveUpstream(config), logger), logger)
+  const gateway = await startGateway(config, resolveUpstreams(config), logger)
+  const stop = reloadOnChange({ file, env: process.env, gateway, resolveUpstreams, logger })
+  drainOnSignal(gateway, logger, async () => stop())
 }
 
 /** The embedded IdP is loaded only here, so that nothing of it is part of a production start. */
 async function startForDevelopment(
+  file: string,
   config: GatewayConfig,
   { port, sampleBackends }: { port: number; sampleBackends: boolean },
 ): Promise<void> {
@@ -67,7 +82,16 @@ async function startForDevelopment(
     backends,
   })
   const { logger, idp, announce, close } = development
-  drainOnSignal(await startGateway(config, resolveUpstream(config, idp), logger), logger, close)
+  const upstreams = resolveUpstreams(config, idp)
+  const gateway = await startGateway(config, upstreams, logger)
+  const stop = reloadOnChange({
+    ...{ file, env: process.env, gateway, logger },
+    resolveUpstreams: () => upstreams,
+  })
+  drainOnSignal(gateway, logger, () => {
+    stop()
+    return close()
+  })
   announce()
 }
 

@@ -28,7 +28,7 @@ export function checkAuthorizationRequest(
   checkStateLength(parameters)
   checkPrompt(parameters)
   const codeChallenge = checkCodeChallenge(parameters)
-  const resource = chooseResource(parameters, resources)
+  const resource = chooseResource(parameters.get('resource'), resources)
   const scope = chooseScope(client, parameters, resource)
   const state = parameters.get('state')
   const prompt = parameters.get('prompt')
@@ -82,12 +82,16 @@ function checkCodeChallenge(parameters: Parameters): string {
   return codeChallenge
 }
 
-function chooseResource(
-  parameters: Parameters,
+/**
+ * The resource that is meant: the one that is named, or the only one.
+ *
+ * @throws OAuthError `invalid_target`, naming the choices
+ */
+export function chooseResource(
+  presented: string | undefined,
   resources: readonly ProtectedResource[],
 ): ProtectedResource {
   const choices = resources.map(({ resource }) => resource)
-  const presented = parameters.get('resource')
   const found = presented === undefined ? onlyOne(choices) : findResource(presented, choices)
   const resource = resources.find(candidate => candidate.resource === found)
   if (!resource) {

@@ -4,7 +4,8 @@ import { OAuthError } from '../domain/oauth-error.ts'
 import type { LoginResult } from '../upstream/provider.ts'
 import type { AuthorizationServer } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
-import { correlationIdOf, setCorrelationId } from './correlation.ts'
+import { setCorrelationId } from './correlation.ts'
+import { findDenial, renderDenial } from './denial.ts'
 import type { GrantEnding } from './grant-ending.ts'
 import { createLoginStart } from './login-start.ts'
 import { openGrant } from './open-grant.ts'
@@ -56,6 +57,8 @@ export function createCallbackEndpoint(server: AuthorizationServer, ending: Gran
     const claims = await stepUp.findClaims(pending, result)
     if (claims !== undefined) return startLogin(c, { flowId, upstream, request, claims })
     if (result.outcome !== 'completed') return refuse(c, pending, result)
+    const denial = findDenial(server, request.resource, result.identity)
+    if (denial) return renderDenial(server, c, pending, result.identity, denial)
     await stepUp.settle(pending, result.identity)
     return redirectToClient(server, c, request, { code: await openGrant(server, pending, result) })
   }
@@ -78,20 +81,13 @@ export function createCallbackEndpoint(server: AuthorizationServer, ending: Gran
   ): Response {
     const error = describeRefusal(result)
     const { clientId, clientName, resource } = pending.request
-    server.audit({
-      event: 'login',
-      outcome: result.outcome === 'refused' ? 'denied' : 'failed',
-      correlationId: correlationIdOf(c),
-      reason: error.reason,
-      clientId,
-      clientName,
-      resource,
-    })
     const problem = result.outcome === 'refused' ? result.problem : result.failure.problem
     if (!problem) return redirectToClient(server, c, pending.request, error)
     // The client could only say that it failed; the person in front of the browser can do something about it.
     const retryUrl = renderAuthorizationUrl(server.issuer, pending.request, problem)
-    return renderFault(server, c, problem, { reason: error.reason, clientName, retryUrl })
+    return renderFault(server, c, problem, {
+      ...{ reason: error.reason, retryUrl, clientId, clientName, resource },
+    })
   }
 }
 

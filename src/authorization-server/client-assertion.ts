@@ -1,9 +1,10 @@
-import { type CryptoKey, decodeJwt, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
-import { JOSEError, JWKSMultipleMatchingKeys } from 'jose/errors'
+import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
+import { JOSEError } from 'jose/errors'
 import type { Client } from '../domain/client.ts'
 import { OAuthError } from '../domain/oauth-error.ts'
 import { ASSERTION_ALGORITHMS } from './assertion-algorithms.ts'
 import type { AuthorizationServer } from './context.ts'
+import { verifyWithEachKey } from './verify-with-each-key.ts'
 
 export const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
@@ -70,26 +71,14 @@ async function verifySignatureAndClaims(
   }
   try {
     checkType(assertion)
-    const key = server.clients.keys(client.keys)
-    const payload = await jwtVerify(assertion, key, options)
-      .catch(error => tryEach(error, key => jwtVerify(assertion, key, options)))
-      .then(verified => verified.payload)
+    const keys = server.clients.keys(client.keys)
+    const payload = await verifyWithEachKey(assertion, keys, options)
     checkAudience(payload.aud, server.issuer)
     return payload
   } catch (error) {
     if (!(error instanceof JOSEError || error instanceof TypeError)) throw error
     throw refusal(error instanceof JOSEError ? error.code : 'malformed', error)
   }
-}
-
-/** Without a `kid`, several keys may fit. */
-async function tryEach<T>(error: unknown, verify: (key: CryptoKey) => Promise<T>): Promise<T> {
-  if (!(error instanceof JWKSMultipleMatchingKeys)) throw error
-  for await (const key of error) {
-    const verified = await verify(key).catch(() => undefined)
-    if (verified) return verified
-  }
-  throw error
 }
 
 function checkType(assertion: string): void {

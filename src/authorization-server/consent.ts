@@ -1,13 +1,13 @@
 import type { Context } from 'hono'
 import type { PendingConsent } from '../domain/authorization-request.ts'
 import { OAuthError } from '../domain/oauth-error.ts'
-import { describeRedirectUri } from '../domain/redirect-uri.ts'
 import type { AuditEvent } from '../observability/audit.ts'
 import type { AuthorizationServer } from './context.ts'
 import { createBrowserBinding } from './cookies.ts'
 import { correlationIdOf, setCorrelationId } from './correlation.ts'
 import { createLoginStart } from './login-start.ts'
 import { readForm } from './parameters.ts'
+import { nameDestination } from './refusal-audit.ts'
 import { asOAuthError, redirectToClient, renderFault } from './responses.ts'
 
 /**
@@ -52,12 +52,11 @@ export function createConsentEndpoint(server: AuthorizationServer) {
   }
 
   function deny(c: Context, { request }: PendingConsent): Response {
-    server.audit({ ...describe(c, request), outcome: 'denied', reason: 'denied by the user' })
     return redirectToClient(
       server,
       c,
       request,
-      new OAuthError('access_denied', 'the user denied access'),
+      new OAuthError('access_denied', 'the user denied access', { reason: 'denied by the user' }),
     )
   }
 
@@ -69,7 +68,6 @@ export function createConsentEndpoint(server: AuthorizationServer) {
 
 function describe(c: Context, request: PendingConsent['request']): Omit<AuditEvent, 'outcome'> {
   const { clientId, clientName, resource, scope, redirectUri } = request
-  const destination = describeRedirectUri(redirectUri)
   return {
     event: 'consent',
     correlationId: correlationIdOf(c),
@@ -77,6 +75,6 @@ function describe(c: Context, request: PendingConsent['request']): Omit<AuditEve
     clientName,
     resource,
     scope,
-    redirectHost: destination.kind === 'app' ? `${destination.scheme}:` : destination.host,
+    redirectHost: nameDestination(redirectUri),
   }
 }

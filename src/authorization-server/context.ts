@@ -1,4 +1,6 @@
+import type { AccessRule } from '../domain/access-rule.ts'
 import type { AccessTokenClaims, VerifyAccessToken } from '../domain/access-token.ts'
+import type { PublicJwk } from '../domain/assertion-key.ts'
 import type { GrantLifetime } from '../domain/grant.ts'
 import type { KeyRing } from '../domain/key-ring.ts'
 import type { ScopeCatalogue } from '../domain/scope-catalogue.ts'
@@ -8,6 +10,7 @@ import type { Store } from '../store/port.ts'
 import type { Upstream } from '../upstream/provider.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { ClientSources } from './client-sources.ts'
+import type { EnterpriseIssuer } from './enterprise-issuer.ts'
 
 /** One MCP endpoint as the authorization server sees it. */
 export type ProtectedResource = {
@@ -15,6 +18,10 @@ export type ProtectedResource = {
   name: string
   scopes: ScopeCatalogue
   upstream: string
+  /** Whether its backend gets something that only the upstream can give, so that somebody must have signed in there. */
+  needsLogin: boolean
+  /** Who may use it; everybody whom the upstream signs in, where there is none. */
+  allow?: AccessRule
 }
 
 export type Lifetimes = GrantLifetime & {
@@ -36,9 +43,13 @@ export type AuthorizationServer = {
   store: Store
   ring: KeyRing
   clients: ClientSources
+  /** Identity providers whose word is enough, by issuer. */
+  enterpriseIssuers: ReadonlyMap<string, EnterpriseIssuer>
   accessTokens: AccessTokens
   upstream: (name: string) => Upstream | undefined
   tokens: UpstreamTokenSource
+  /** Public keys of the assertions that backends get; nothing where none gets any. */
+  assertionKeys?: readonly PublicJwk[]
   lifetimes: Lifetimes
   logger: Logger
   audit: Audit

@@ -2,6 +2,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { createId } from '../domain/secret.ts'
 
 const VARIABLE = 'correlationId'
+const CLIENT = 'client'
 
 /** Gives each request an id that its log lines, its audit events and its error pages carry. A step of a flow replaces it with the flow's. */
 export function correlate(): MiddlewareHandler {
@@ -17,4 +18,15 @@ export function correlationIdOf(c: Context): string {
 
 export function setCorrelationId(c: Context, flowId: string): void {
   c.set(VARIABLE, flowId)
+}
+
+/** Who a request has proved to come from; for what is put on record about it. */
+export type KnownClient = { clientId: string; clientName: string }
+
+export function setClient(c: Context, { clientId, clientName }: KnownClient): void {
+  c.set(CLIENT, { clientId, clientName })
+}
+
+export function findClient(c: Context): KnownClient | undefined {
+  return c.get(CLIENT)
 }

@@ -10,9 +10,12 @@ export type IssuedTokens = {
   token_type: 'Bearer'
   /** Seconds; true, so never beyond the grant. */
   expires_in: number
-  refresh_token: string
+  /** Not for grants that rest on something the client can show again. */
+  refresh_token?: string
   scope: string
 }
+
+type Server = Pick<AuthorizationServer, 'ring' | 'accessTokens' | 'lifetimes' | 'now'>
 
 /**
  * An access token and the refresh token that goes with it.
@@ -20,18 +23,28 @@ export type IssuedTokens = {
  * @param expiresAt when the grant ends, epoch seconds
  */
 export async function issueTokens(
-  {
-    ring,
-    accessTokens,
-    lifetimes,
-    now,
-  }: Pick<AuthorizationServer, 'ring' | 'accessTokens' | 'lifetimes' | 'now'>,
+  server: Server,
   grant: Grant,
   refresh: RefreshGeneration,
   scope: Scope,
   expiresAt: number,
 ): Promise<IssuedTokens> {
-  const { grantId, clientId, resource, identity } = grant
+  const { ring } = server
+  // A key that left the ring within the grace window cannot repeat its successor; the current key makes one that is as good.
+  const kid = ring.find('refresh-token', refresh.kid) ? refresh.kid : undefined
+  return {
+    ...(await issueAccessToken(server, grant, scope, expiresAt)),
+    refresh_token: mintRefreshToken(ring, grant.grantId, refresh.generation, kid),
+  }
+}
+
+/** @param expiresAt when the grant ends, epoch seconds */
+export async function issueAccessToken(
+  { accessTokens, lifetimes, now }: Omit<Server, 'ring'>,
+  { grantId, clientId, resource, identity }: Grant,
+  scope: Scope,
+  expiresAt: number,
+): Promise<IssuedTokens> {
   const issuedAt = Math.floor(now())
   const accessExpiresAt = Math.floor(Math.min(issuedAt + lifetimes.accessTokenSeconds, expiresAt))
   const claims = {
@@ -43,13 +56,10 @@ export async function issueTokens(
     issuedAt,
     expiresAt: accessExpiresAt,
   }
-  // A key that left the ring within the grace window cannot repeat its successor; the current key makes one that is as good.
-  const kid = ring.find('refresh-token', refresh.kid) ? refresh.kid : undefined
   return {
     access_token: await accessTokens.mint(claims),
     token_type: 'Bearer',
     expires_in: accessExpiresAt - issuedAt,
-    refresh_token: mintRefreshToken(ring, grantId, refresh.generation, kid),
     scope: renderScope(scope),
   }
 }

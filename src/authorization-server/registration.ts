@@ -2,7 +2,6 @@ import type { Context } from 'hono'
 import * as z from 'zod'
 import { OAuthError } from '../domain/oauth-error.ts'
 import { isPermittedRedirectUri } from '../domain/redirect-policy.ts'
-import { describeRedirectUri } from '../domain/redirect-uri.ts'
 import { parseScope, renderScope } from '../domain/scope.ts'
 import { isSameSecret } from '../domain/secret.ts'
 import {
@@ -14,6 +13,7 @@ import {
 import type { RegistrationPolicy } from './client-sources.ts'
 import type { AuthorizationServer } from './context.ts'
 import { correlationIdOf } from './correlation.ts'
+import { nameDestination } from './refusal-audit.ts'
 import {
   deriveClientSecret,
   encodeClientId,
@@ -63,7 +63,7 @@ function createOpenEndpoint(server: AuthorizationServer, policy: RegistrationPol
       correlationId: correlationIdOf(c),
       clientId,
       clientName: metadata.clientName,
-      redirectHost: metadata.redirectUris.map(describeHost).join(' '),
+      redirectHost: metadata.redirectUris.map(nameDestination).join(' '),
     })
     c.header('Cache-Control', 'no-store')
     return c.json(renderRegistration(server, clientId, metadata, request), 201)
@@ -111,11 +111,6 @@ function acceptAuthMethod(method = 'client_secret_basic'): RegisteredMetadata['a
   if (method === 'none' || method === 'client_secret_basic' || method === 'client_secret_post')
     return method
   throw new OAuthError('invalid_client_metadata', 'token_endpoint_auth_method is not supported')
-}
-
-function describeHost(uri: string): string {
-  const destination = describeRedirectUri(uri)
-  return destination.kind === 'app' ? `${destination.scheme}:` : destination.host
 }
 
 function renderRegistration(

@@ -7,12 +7,13 @@ import { ERROR_TEXTS, type ErrorKind } from '../http/pages/error-kinds.ts'
 import type { Page } from '../http/pages/layout.ts'
 import type { AuthorizationServer } from './context.ts'
 import { correlationIdOf } from './correlation.ts'
+import { type Asked, auditRefusal } from './refusal-audit.ts'
 
 /** The three renderings of what goes wrong at the authorization server: JSON, a redirect to the client, a page for a person. */
 
 const ANSWER_PARAMETERS = ['code', 'error', 'error_description', 'error_uri', 'iss', 'state']
 
-type Surroundings = Pick<AuthorizationServer, 'issuer' | 'logger'>
+type Surroundings = Pick<AuthorizationServer, 'issuer' | 'logger' | 'audit'>
 
 /** What any throw means to a client. Only the texts of `OAuthError` reach the wire; everything else is fixed. */
 export function asOAuthError(thrown: unknown, correlationId: string): OAuthError {
@@ -33,6 +34,7 @@ export function asOAuthError(thrown: unknown, correlationId: string): OAuthError
 export function renderJsonError(server: Surroundings, c: Context, thrown: unknown): Response {
   const error = asOAuthError(thrown, correlationIdOf(c))
   logRefusal(server, c, error)
+  auditRefusal(server, c, error)
   c.header('Cache-Control', 'no-store')
   if (error.retryAfterSeconds !== undefined)
     c.header('Retry-After', String(error.retryAfterSeconds))
@@ -45,7 +47,13 @@ export function renderJsonError(server: Surroundings, c: Context, thrown: unknow
 
 type FaultDetails = {
   reason: string
+  clientId?: string
   clientName?: string
+  account?: string
+  service?: string
+  issuer?: string
+  subject?: string
+  resource?: string
   cause?: unknown
   /** Where it is another one than is usual for the kind. */
   status?: number
@@ -63,7 +71,7 @@ export function renderFault(
   details: FaultDetails,
 ): Response {
   const correlationId = correlationIdOf(c)
-  const { reason, clientName, cause, retryUrl, retryAfterSeconds = 5 } = details
+  const { reason, clientName, account, service, cause, retryUrl, retryAfterSeconds = 5 } = details
   const level = kind === 'server-error' ? 'error' : 'warn'
   server.logger[level](
     { correlationId, path: c.req.path, kind, reason, ...(cause !== undefined && { err: cause }) },
@@ -74,9 +82,12 @@ export function renderFault(
     kind,
     correlationId,
     ...(clientName !== undefined && { clientName }),
+    ...(account !== undefined && { account }),
+    ...(service !== undefined && { service }),
     ...(retryUrl !== undefined && { retryUrl }),
   })
   const status = details.status ?? ERROR_TEXTS[kind].status
+  auditRefusal(server, c, { status, reason }, details)
   if (status === 503 || status === 429) c.header('Retry-After', String(retryAfterSeconds))
   return renderPageResponse(c, page, status as ContentfulStatusCode)
 }
@@ -111,7 +122,7 @@ export function renderThrownPage(server: Surroundings, c: Context, thrown: unkno
 export function redirectToClient(
   server: Surroundings,
   c: Context,
-  to: { redirectUri: string; state?: string | undefined },
+  to: { redirectUri: string; state?: string | undefined } & Asked,
   answer: { code: string } | OAuthError,
 ): Response {
   const url = new URL(to.redirectUri)
@@ -119,6 +130,7 @@ export function redirectToClient(
   for (const name of ANSWER_PARAMETERS) url.searchParams.delete(name)
   if (answer instanceof OAuthError) {
     logRefusal(server, c, answer)
+    auditRefusal(server, c, answer, to)
     url.searchParams.set('error', answer.code)
     url.searchParams.set('error_description', answer.description)
   } else {

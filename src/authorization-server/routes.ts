@@ -43,6 +43,13 @@ export function createAuthorizationServerApp(
     c.header('Cache-Control', 'public, max-age=300')
     return c.json(describeAuthorizationServer(server))
   })
+  const { assertionKeys } = server
+  if (assertionKeys) {
+    route(['GET'], '/jwks', renderJsonError, c => {
+      c.header('Cache-Control', 'public, max-age=300')
+      return c.json({ keys: assertionKeys })
+    })
+  }
   route(['GET'], '/', renderThrownPage, c => renderPageResponse(c, home(server)))
 
   app.notFound(c => notFound(server, c))

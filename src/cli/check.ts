@@ -3,6 +3,7 @@ import { ConfigError, renderFault } from '../config/error.ts'
 import { loadConfig } from '../config/load.ts'
 import type { Environment } from '../config/references.ts'
 import type { GatewayConfig } from '../config/schema.ts'
+import { upstreamsOf } from '../config/upstreams.ts'
 import { callbackUrlOf } from '../upstream/resolve.ts'
 
 type Output = { write(text: string): unknown }
@@ -42,15 +43,16 @@ export function renderFaults({ file, faults }: ConfigError): string {
 }
 
 function summarize(file: string, config: GatewayConfig): string {
-  const { publicUrl, upstream, backends, redis } = config
+  const { publicUrl, backends, redis } = config
+  const upstreams = upstreamsOf(config)
   const parts = [
     publicUrl,
-    `upstream ${upstream.provider}`,
+    `upstream ${upstreams.map(([, { provider }]) => provider).join(' and ')}`,
     count(backends.length, 'backend'),
     redis ? 'state in Redis' : 'state in memory, for one process only',
   ]
   const lines = [`${file} is valid: ${parts.join(', ')}`]
-  if (upstream.provider !== 'dev') {
+  if (upstreams.some(([, { provider }]) => provider !== 'dev')) {
     lines.push(`Callback URL to register at the IdP: ${callbackUrlOf(config)}`)
   }
   return `${lines.join('\n')}\n`

@@ -8,14 +8,26 @@ import type { GatewayConfig } from './schema.ts'
 /**
  * Reads the configuration file at `path`, and the files that it refers to: those are relative to it.
  *
+ * @param onRead learns of every file: its path and what it says
  * @throws ConfigError with all faults; also where the file itself cannot be read
  */
-export function loadConfig(path: string, env: Environment): GatewayConfig {
+export function loadConfig(
+  path: string,
+  env: Environment,
+  onRead: (file: string, text: string) => void = () => {},
+): GatewayConfig {
   const folder = dirname(resolve(path))
-  return parseConfig(readText(path), {
+  const text = readText(path)
+  onRead(resolve(path), text)
+  return parseConfig(text, {
     file: path,
     env,
-    readFile: reference => readFileSync(resolve(folder, reference), 'utf8'),
+    readFile: reference => {
+      const file = resolve(folder, reference)
+      const content = readFileSync(file, 'utf8')
+      onRead(file, content)
+      return content
+    },
   })
 }
 

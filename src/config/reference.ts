@@ -68,6 +68,8 @@ function flatRowsOf(schema: JsonSchema): Row[] {
 function sectionWithin({ key, schema }: Row): [body: JsonSchema | undefined, prefix: string] {
   if (schema.properties) return [schema, key]
   const forms = [schema, ...(schema.anyOf ?? [])]
+  const section = forms.find(form => form.properties)
+  if (section) return [section, key]
   const entries = forms.map(form => form.additionalProperties)
   const body = entries.find(entry => typeof entry === 'object' && entry.properties !== undefined)
   return [typeof body === 'object' ? body : undefined, `${key}.*`]

@@ -7,6 +7,7 @@ import type { Environment } from './references.ts'
 import { checkScopes } from './scope-rules.ts'
 import { MINT_HINT } from './sections/keys.ts'
 import { listAt, valueAt } from './tree.ts'
+import { checkUpstreams } from './upstreams.ts'
 import { isLoopbackHost } from './urls.ts'
 
 type Rule = (tree: unknown, env: Environment) => Finding[]
@@ -16,7 +17,9 @@ const RULES: readonly Rule[] = [
   devIsNotForProduction,
   devIsLocal,
   samplesAreLocal,
+  tokensWithoutLoginNeedBackend,
   checkScopes,
+  checkUpstreams,
 ]
 
 /** @returns the rules that are broken */
@@ -63,6 +66,23 @@ function samplesAreLocal(tree: unknown): ReturnType<Rule> {
       return [{ path: ['backends', backend, 'instances', index], message }]
     }),
   )
+}
+
+/** Where every backend gets a token of the upstream, nobody can do without a login. */
+function tokensWithoutLoginNeedBackend(tree: unknown): ReturnType<Rule> {
+  const isPossible = listAt(tree, ['backends']).some(backend => {
+    const credential = valueAt(backend, ['credential'])
+    return credential === 'none' || valueAt(credential, ['assertion']) !== undefined
+  })
+  if (isPossible) return []
+  const message = 'needs a backend whose credential is assertion or none: there is no login here'
+  const machines = listAt(tree, ['clients']).flatMap((client, index) => {
+    const wanted = valueAt(client, ['clientCredentials'])
+    const isWanted = wanted === true || wanted === 'true'
+    return isWanted ? [{ path: ['clients', index, 'clientCredentials'], message }] : []
+  })
+  const isEnterprise = valueAt(tree, ['enterprise']) !== undefined
+  return [...machines, ...(isEnterprise ? [{ path: ['enterprise'], message }] : [])]
 }
 
 function isDev(tree: unknown): boolean {

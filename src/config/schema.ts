@@ -4,15 +4,16 @@
  */
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
-import { integer, milliseconds, parsed, port, size, text } from './fields.ts'
+import { integer, milliseconds, parsed, port, secret, size, text } from './fields.ts'
 import { Malformed } from './malformed.ts'
 import { backends } from './sections/backends.ts'
 import { clients } from './sections/clients.ts'
+import { enterprise } from './sections/enterprise.ts'
 import { keys } from './sections/keys.ts'
 import { lifetimes } from './sections/lifetimes.ts'
 import { redis } from './sections/redis.ts'
 import { clientDocuments, registration } from './sections/registration.ts'
-import { upstream } from './sections/upstream.ts'
+import { upstream, upstreams } from './sections/upstream.ts'
 import { distinct, itself, renamed, resolved } from './shapes.ts'
 import { parseOrigin, parseSecureOrigin } from './urls.ts'
 
@@ -30,9 +31,14 @@ const ops = z
   .strictObject({
     host: text().default('127.0.0.1').describe('Address to listen on.'),
     port: port().prefault(9090).describe('Port to listen on.'),
+    token: secret()
+      .exactOptional()
+      .describe(
+        'What the admin API asks for, as `Authorization: Bearer`. Without it there is an admin API on a loopback `host` only.',
+      ),
   })
   .prefault({})
-  .describe('The listener for operators: health and metrics. Never make it public.')
+  .describe('The listener for operators: health, metrics, admin API. Never make it public.')
 
 const limits = renamed(
   z.strictObject({
@@ -79,11 +85,13 @@ const written = z.strictObject({
   ops,
   keys,
   redis: redis.exactOptional(),
-  upstream,
+  upstream: upstream.exactOptional(),
+  upstreams: upstreams.exactOptional(),
   backends,
   registration,
   clientDocuments,
   clients,
+  enterprise: enterprise.exactOptional(),
   allowedOrigins: z
     .array(parsed('origin', parseAllowedOrigin))
     .check(distinct(itself, 'is listed twice'))
@@ -112,7 +120,7 @@ export const gatewaySchema = resolved(
   renamed(written, { keepAlive: 'keepAliveMs' }),
   ({ listen: { host, port }, ...rest }) => {
     // The embedded IdP lets anybody in, so only an explicit host opens it to the network.
-    const defaultHost = rest.upstream.provider === 'dev' ? '127.0.0.1' : '0.0.0.0'
+    const defaultHost = rest.upstream?.provider === 'dev' ? '127.0.0.1' : '0.0.0.0'
     return { ...rest, listen: { host: host ?? defaultHost, port } }
   },
   value => value,
@@ -131,7 +139,7 @@ type DeepReadonly<T> = T extends Uint8Array
  */
 export type GatewayConfig = DeepReadonly<z.output<typeof gatewaySchema>>
 
-export type UpstreamConfig = GatewayConfig['upstream']
+export type UpstreamConfig = NonNullable<GatewayConfig['upstream']>
 export type BackendConfig = GatewayConfig['backends'][number]
 export type ClientConfig = GatewayConfig['clients'][number]
 export type RedisConfig = NonNullable<GatewayConfig['redis']>

@@ -55,6 +55,18 @@ export function listOrMap<List extends z.ZodType, Map extends z.ZodType>(list: L
   return either
 }
 
+/** A word or a section, each judged by the rules of its own form, as in `listOrMap`. */
+export function wordOrMap<Word extends z.ZodType, Map extends z.ZodType>(word: Word, map: Map) {
+  const either = z.union([word, map])
+  either._zod.parse = (payload, context) =>
+    (typeof payload.value === 'object' && payload.value !== null ? map : word)._zod.run(
+      payload,
+      context,
+    )
+  either._zod.run = either._zod.parse
+  return either
+}
+
 /**
  * A rule of a list: no two items have the same key. Runs whatever else is wrong with the list, so `keyOf` must answer `undefined` for an item that it cannot read.
  */

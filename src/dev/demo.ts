@@ -35,8 +35,8 @@ try {
 async function demonstrate(report: Report, file: string): Promise<void> {
   const { publicUrl, upstream, backends } = loadConfig(file, process.env)
   const [backend] = backends
-  if (upstream.provider !== 'dev' || !backend)
-    throw new Error(`it signs in at the embedded IdP, and the provider is ${upstream.provider}`)
+  if (upstream?.provider !== 'dev' || !backend)
+    throw new Error('it signs in at the embedded IdP, and that is not the upstream')
   const isRunning = await isGatewayAt(publicUrl)
   report.title(
     isRunning

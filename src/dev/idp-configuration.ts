@@ -12,7 +12,13 @@ import type { IdpStorage } from './idp-storage.ts'
 import type { DevUser } from './users.ts'
 
 /** The one confidential client of an embedded IdP: the gateway. */
-export type IdpClient = { id: string; secret: string; redirectUris: readonly string[] }
+export type IdpClient = {
+  id: string
+  secret: string
+  redirectUris: readonly string[]
+  /** Beyond the code flow. */
+  furtherGrantTypes?: readonly string[]
+}
 
 export type IdpSettings = {
   client: IdpClient
@@ -74,7 +80,7 @@ export function createIdpConfiguration(settings: IdpSettings): Configuration {
         client_id: client.id,
         client_secret: client.secret,
         redirect_uris: [...client.redirectUris],
-        grant_types: ['authorization_code', 'refresh_token'],
+        grant_types: ['authorization_code', 'refresh_token', ...(client.furtherGrantTypes ?? [])],
         response_types: ['code'],
         token_endpoint_auth_method: 'client_secret_basic',
       },

@@ -66,15 +66,18 @@ export async function startDevIdp(options: DevIdpOptions): Promise<DevIdp> {
  * An embedded IdP as a handler of requests.
  *
  * @param choose names the user where no sign-in page is to be shown
+ * @param extend adds to the provider before it serves
  */
 export function createIdpHandler(
   issuer: string,
   logger: Logger,
   settings: Omit<IdpSettings, 'renderError' | 'signInPath'>,
   choose?: (params: Record<string, unknown>) => string | undefined,
+  extend: (provider: Provider) => void = () => undefined,
 ): RequestListener {
   const configuration = createIdpConfiguration({ ...settings, renderError, signInPath })
   const provider = new Provider(issuer, configuration)
+  extend(provider)
   const report = (error: unknown) => logger.error({ err: error }, 'development IdP failed')
   provider.onerror = report
   provider.on('server_error', (_ctx, error) => report(error))

@@ -33,4 +33,6 @@ export type Client = {
   signingAlgorithm?: string
   /** May ask about any token; only the configuration can say so. */
   mayIntrospect?: boolean
+  /** May get tokens for itself, with nobody signed in; only the configuration can say so. */
+  mayActAlone?: boolean
 }

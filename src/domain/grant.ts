@@ -28,6 +28,21 @@ export type UpstreamTokens = {
   refreshExpiresAt?: number
   /** As the upstream granted it. */
   scope?: Scope
+  /** What the access token was asked for, where that is not what the login asked for. */
+  purpose?: string
+  /** What the access token was exchanged for. */
+  derived?: DerivedToken
+}
+
+/** A token that the upstream gave for the one of the login, for the backend. */
+export type DerivedToken = {
+  accessToken: string
+  /** Epoch seconds. */
+  issuedAt: number
+  /** Epoch seconds. */
+  expiresAt: number
+  /** What it was asked for. */
+  purpose: string
 }
 
 /** Why the upstream will give no more tokens without a new login. */
@@ -40,12 +55,18 @@ export type UpstreamDeath = {
   claims?: string
 }
 
+/**
+ * Stands for the upstream of a grant for which nobody signed in here: a machine's, or one that rests on somebody else's assertion. No configured upstream is called so,
+ * which is why such a grant is never refreshed, and never revoked anywhere else.
+ */
+export const NO_UPSTREAM = ''
+
 /** One authorization of one client by one user for one resource, with all its tokens. */
 export type Grant = {
   grantId: string
   clientId: string
   clientName: string
-  /** Which configured upstream signed the user in. */
+  /** Which configured upstream signed the user in; `NO_UPSTREAM` where none did. */
   upstream: string
   identity: Identity
   resource: string

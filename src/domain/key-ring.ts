@@ -1,7 +1,13 @@
 import { createHash, hkdfSync, randomBytes } from 'node:crypto'
 
 /** What a derived key is for. Each purpose has its own key, so no use can be turned against another. */
-export type KeyPurpose = 'access-token' | 'client-id' | 'client-secret' | 'refresh-token' | 'seal'
+export type KeyPurpose =
+  | 'access-token'
+  | 'assertion'
+  | 'client-id'
+  | 'client-secret'
+  | 'refresh-token'
+  | 'seal'
 
 export type DerivedKey = { kid: string; key: Buffer }
 

@@ -1,8 +1,10 @@
+import type { AccessRule } from '../domain/access-rule.ts'
 import type { Scope } from '../domain/scope.ts'
 import type { Logger } from '../observability/log.ts'
 import { type Balancer, createBalancer } from './balancer.ts'
 import type { Connector } from './exchange.ts'
 import { createPlainConnector } from './http1/plain-connector.ts'
+import type { BackendObserver } from './observer.ts'
 import type { Policy } from './policy.ts'
 import type { ProtectedResource } from './protected-resource.ts'
 import { createUndiciConnector } from './undici-connector.ts'
@@ -20,6 +22,8 @@ export type BackendOptions = {
   scopes: Scope
   /** Who may do what; nothing where everybody may do everything. */
   policy?: Policy | undefined
+  /** Whom of those who hold a grant it lets in, by what the upstream says of them by now. */
+  allow?: AccessRule | undefined
   connectTimeoutMs: number
   /** From the request's last byte to the answer's head. Afterwards an answer may take for ever. */
   headersTimeoutMs: number
@@ -37,7 +41,9 @@ export type Instance = {
 
 export type Backend = ProtectedResource & {
   policy: Policy | undefined
+  allow: AccessRule | undefined
   balancer: Balancer<Instance>
+  observer?: BackendObserver
   close(): Promise<void>
 }
 
@@ -53,7 +59,7 @@ export function createBackend(
   options: BackendOptions,
   { connections, now, random, logger }: BackendSurroundings,
 ): Backend {
-  const { name, path, resource, scopes, policy } = options
+  const { name, path, resource, scopes, policy, allow } = options
   const instances = options.instances.map(url => createInstance(new URL(url), options, connections))
   const onChange = (instance: Instance, change: 'ejected' | 'returned'): void =>
     logger.warn({ backend: name, instance: instance.origin }, `instance ${change}`)
@@ -63,6 +69,7 @@ export function createBackend(
     resource,
     scopes,
     policy,
+    allow,
     balancer: createBalancer(instances, { now, random, onChange }),
     async close() {
       await Promise.all(instances.map(instance => instance.connector.close()))

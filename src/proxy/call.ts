@@ -4,6 +4,7 @@ import type { Attempt } from './attempt.ts'
 import type { Backend, Instance } from './backends.ts'
 import type { Member } from './balancer.ts'
 import type { RequestHead } from './headers.ts'
+import { noteEnded } from './observer.ts'
 import type { Challenges } from './protected-resource.ts'
 
 /** What the proxy knows about a request before anything is decided. */
@@ -27,9 +28,12 @@ export class Call {
   /** To be called exactly once, when it is over; `end` sees to that. */
   readonly #release: (call: Call) => void
   #isOver = false
+  /** Milliseconds of the monotonic clock: when it was admitted, and when it was first sent. */
+  readonly startedAt = performance.now()
+  sentAt = 0
   body: Buffer | undefined
-  /** The upstream token of the present attempt. */
-  accessToken = ''
+  /** What the backend gets with the present attempt, if anything. */
+  accessToken: string | undefined
   /** Whether a backend has refused a token already, so that the next refusal is final. */
   wasRejected = false
   readonly tried: Member<Instance>[] = []
@@ -63,6 +67,7 @@ export class Call {
   /** The client has left: whatever a backend is doing for it ends now. */
   abandon(): void {
     const { attempt } = this
+    if (!this.#isOver) noteEnded(this.arrival, 'abandoned')
     this.end()
     attempt?.abort()
   }

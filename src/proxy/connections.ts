@@ -5,10 +5,13 @@ import type { Call } from './call.ts'
 export type Connections = {
   join(socket: Socket, call: Call): void
   leave(socket: Socket, call: Call): void
+  /** How many calls there are on all connections. */
+  count(): number
 }
 
 export function createConnections(): Connections {
   const connections = new WeakMap<Socket, Set<Call>>()
+  let count = 0
 
   const open = (socket: Socket): Set<Call> => {
     const calls = new Set<Call>()
@@ -23,9 +26,11 @@ export function createConnections(): Connections {
     join(socket, call) {
       const calls = connections.get(socket) ?? open(socket)
       calls.add(call)
+      count += 1
     },
     leave(socket, call) {
-      connections.get(socket)?.delete(call)
+      if (connections.get(socket)?.delete(call)) count -= 1
     },
+    count: () => count,
   }
 }

@@ -23,6 +23,8 @@ export type EventStreams = {
   /** From now on, listening streams end as soon as they are between events. */
   drain(): void
   stop(): void
+  /** How many are open. */
+  count(): number
 }
 
 const LF = 0x0a
@@ -72,6 +74,7 @@ export function createEventStreams(beatMs: number): EventStreams {
     stop() {
       clearInterval(timer)
     },
+    count: () => streams.size,
   }
 }
 

@@ -13,6 +13,7 @@ import { Attempt, type AttemptEvents } from './attempt.ts'
 import type { Instance } from './backends.ts'
 import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
+import { equip } from './equipment.ts'
 import type { EventStreams } from './event-streams.ts'
 import { openListing } from './listing-answer.ts'
 import type { Refusals } from './refusals.ts'
@@ -36,7 +37,7 @@ export type ForwardOptions = {
  * Whatever else goes wrong may have happened after the backend did its work, and is told to the client.
  */
 export function createForward(options: ForwardOptions): (call: Call) => void {
-  const { tokens, streams, inject, refusals } = options
+  const { streams, inject, refusals } = options
   const readFields = createResponseFieldsReader()
   const opening = { streams, writeCopy: createBlocks(), refusals }
 
@@ -53,29 +54,12 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     call.attempt = attempt
     const fields = head.passed.slice()
     inject(call, fields)
-    const request = {
-      path: pathAt(member.value, search),
-      method: req.method ?? 'GET',
-      fields,
-      body: call.body,
-    }
-    member.value.connector.dispatch(request, attempt)
+    const path = pathAt(member.value, search)
+    const { method = 'GET' } = req
+    member.value.connector.dispatch({ path, method, fields, body: call.body }, attempt)
   }
 
-  const replay = async (call: Call): Promise<void> => {
-    const { claims, accessToken, arrival } = call
-    const fresh = await tokens.resolveAfterRejection(
-      claims.grantId,
-      accessToken,
-      arrival.correlationId,
-    )
-    if (call.isOver) return
-    if (fresh.outcome !== 'usable') return refusals.failToken(call, fresh)
-    call.accessToken = fresh.accessToken
-    call.tried.length = 0
-    send(call)
-  }
-
+  const replay = createReplay(options, send)
   const events: AttemptEvents = {
     answered(attempt, received) {
       const { call } = attempt
@@ -95,8 +79,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     },
     unsent({ call }, fault, cause) {
       if (fault !== 'malformed') return send(call, cause)
-      const reason = 'request refused by the HTTP client'
-      refusals.fail(call, 'unexpected', { reason, cause })
+      refusals.fail(call, 'unexpected', { reason: 'request refused by the HTTP client', cause })
     },
     lost({ call, member }, fault, cause) {
       const isLate = fault === 'late'
@@ -110,6 +93,30 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
   }
 
   return call => send(call)
+}
+
+/** Sends a call once more, with another token than the one that its backend has refused. */
+function createReplay(
+  { tokens, refusals }: Pick<ForwardOptions, 'tokens' | 'refusals'>,
+  send: (call: Call) => void,
+): (call: Call) => Promise<void> {
+  return async call => {
+    const { claims, accessToken, arrival } = call
+    if (accessToken === undefined) {
+      const reason = 'the backend wants a token, and is configured to get none'
+      return refusals.fail(call, 'backendBroken', { reason })
+    }
+    const fresh = await tokens.resolveAfterRejection(
+      claims.grantId,
+      accessToken,
+      arrival.correlationId,
+    )
+    if (call.isOver) return
+    if (fresh.outcome !== 'usable') return refusals.failToken(call, fresh)
+    if (!equip(call, fresh, refusals)) return
+    call.tried.length = 0
+    send(call)
+  }
 }
 
 type Opening = AnswerSurroundings & Pick<ForwardOptions, 'refusals'>

@@ -7,6 +7,7 @@ import { type Arrival, Call } from './call.ts'
 import type { Connections } from './connections.ts'
 import { type CrossOrigin, isPreflight, renderPreflight } from './cross-origin.ts'
 import { enforce } from './enforcement.ts'
+import { equip } from './equipment.ts'
 import type { Failure } from './failures.ts'
 import type { RequestHead } from './headers.ts'
 import type { Challenges } from './protected-resource.ts'
@@ -162,8 +163,7 @@ async function proceed(call: Call, options: HandlerOptions): Promise<void> {
   const token = tokens.peek(grantId) ?? (await tokens.resolve(grantId, correlationId))
   if (call.isOver) return
   if (token.outcome !== 'usable') return refusals.failToken(call, token)
-  call.accessToken = token.accessToken
-  forward(call)
+  if (equip(call, token, refusals)) forward(call)
 }
 
 /** @returns whether the call goes on */

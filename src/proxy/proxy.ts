@@ -13,6 +13,7 @@ import { createForward, type ForwardOptions } from './forward.ts'
 import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
 import { createRequestHeadReader } from './headers.ts'
+import { type BackendObserver, noteAnswered, noteFinished } from './observer.ts'
 import {
   createChallenges,
   createMetadataHandler,
@@ -37,6 +38,8 @@ export type ProxyOptions = {
   /** What a person sees who opens an MCP endpoint in a browser; a client's error without it. */
   renderConnect?: (endpoint: ProtectedResource) => RenderedPage
   logger: Logger
+  /** Who learns of the requests to a backend; asked once for each. */
+  observe?: (backend: string) => BackendObserver
   /** Epoch seconds. */
   now: () => number
   /** In [0, 1); chooses among instances. */
@@ -53,8 +56,20 @@ export type Proxy = {
   find(path: string): Handler | undefined
   /** Ends streams that only listen, between two of their events, those that come later too; calls go on. */
   drain(): void
+  /** What is under way and what is served, for metrics and operators. */
+  state(): ProxyState
   /** Breaks whatever is still under way. */
   close(): Promise<void>
+}
+
+export type ProxyState = {
+  callsInFlight: number
+  eventStreams: number
+  backends: readonly {
+    name: string
+    resource: string
+    instances: readonly { instance: string; state: 'serving' | 'ejected'; inFlight: number }[]
+  }[]
 }
 
 const HEARTBEAT_MS = 15_000
@@ -70,17 +85,30 @@ export function createProxy(options: ProxyOptions): Proxy {
   const random = options.random ?? Math.random
   const streams = createEventStreams(options.heartbeatMs ?? HEARTBEAT_MS)
   const refusals = createRefusals(logger, options.renderConnect)
-  const backends = options.backends.map(backend =>
-    createBackend(backend, { connections: limits.inFlight, now, random, logger }),
-  )
+  const backends = options.backends.map(backend => ({
+    ...createBackend(backend, { connections: limits.inFlight, now, random, logger }),
+    ...(options.observe && { observer: options.observe(backend.name) }),
+  }))
+  const connections = createConnections()
+  const warnOfSessions = createStatefulWarning(logger)
   const forward = createForward({
     ...{ tokens, streams, refusals },
     inject: createInjection(publicUrl, options.trustedProxies),
-    onAnswer: createStatefulWarning(logger),
-    onFinished: call => noteSuccess(logger, call),
+    onAnswer: (call, head) => {
+      noteAnswered(call)
+      warnOfSessions(call, head)
+    },
+    onFinished: call => {
+      noteFinished(call)
+      noteSuccess(logger, call)
+    },
   })
   const createHandler = createHandlers({
-    ...{ tokens, forward, refusals, limits },
+    ...{ tokens, refusals, limits, connections },
+    forward: call => {
+      call.sentAt = performance.now()
+      forward(call)
+    },
     readHead: createRequestHeadReader(),
     crossOrigin: createCrossOrigin([publicUrl, ...options.allowedOrigins]),
     admission: createAdmission({
@@ -88,7 +116,6 @@ export function createProxy(options: ProxyOptions): Proxy {
       now,
       cacheSize: options.tokenCacheSize ?? TOKEN_CACHE_SIZE,
     }),
-    connections: createConnections(),
     createCorrelationId: options.createCorrelationId ?? createCorrelationId,
   })
   const routes = createRoutes(publicUrl, backends, createHandler)
@@ -96,11 +123,25 @@ export function createProxy(options: ProxyOptions): Proxy {
   return {
     find: path => routes.get(path),
     drain: streams.drain,
+    state: () => ({
+      callsInFlight: connections.count(),
+      eventStreams: streams.count(),
+      backends: backends.map(describeBackend),
+    }),
     async close() {
       streams.stop()
       await Promise.all(backends.map(backend => backend.close()))
     },
   }
+}
+
+function describeBackend({ name, resource, balancer }: Backend): ProxyState['backends'][number] {
+  const instances = balancer.members.map(({ value, ejectedUntil, inFlight }) => ({
+    instance: value.origin,
+    state: ejectedUntil === undefined ? ('serving' as const) : ('ejected' as const),
+    inFlight,
+  }))
+  return { name, resource, instances }
 }
 
 function createRoutes(
@@ -127,14 +168,17 @@ function createInjection(
   const readHops = createHopReader(trustedProxies)
   // One string for each token, so that what is found out about it is found out once.
   const bearers = new LRUCache<string, string>({ max: TOKEN_CACHE_SIZE })
+  const bearerOf = (accessToken: string): string => {
+    const known = bearers.get(accessToken)
+    if (known !== undefined) return known
+    const bearer = `Bearer ${accessToken}`
+    bearers.set(accessToken, bearer)
+    return bearer
+  }
   return ({ arrival, accessToken }, fields) => {
-    let bearer = bearers.get(accessToken)
-    if (bearer === undefined) {
-      bearer = `Bearer ${accessToken}`
-      bearers.set(accessToken, bearer)
-    }
+    if (accessToken !== undefined) fields.push('authorization', bearerOf(accessToken))
     const hops = readHops(arrival.req.socket.remoteAddress, arrival.head.forwardedFor)
-    fields.push('authorization', bearer, 'x-request-id', arrival.correlationId)
+    fields.push('x-request-id', arrival.correlationId)
     fields.push('x-forwarded-for', hops, 'x-forwarded-proto', scheme, 'x-forwarded-host', host)
   }
 }

@@ -10,6 +10,7 @@ import {
   sendFailure,
   statusOf,
 } from './failures.ts'
+import { noteEnded, noteForbidden } from './observer.ts'
 import type { ProtectedResource } from './protected-resource.ts'
 import { isVisitor, type RenderedPage, showPage } from './visitors.ts'
 
@@ -64,6 +65,7 @@ export function createRefusals(
     if (call.isOver) return
     call.end()
     refuse(call.arrival, failure, why)
+    noteForbidden(call, failure, why.reason)
   }
 
   return {
@@ -91,6 +93,7 @@ export function createRefusals(
 }
 
 function note(logger: Logger, arrival: Arrival, failure: Failure, { reason, cause }: Why): void {
+  noteEnded(arrival, failure)
   const { correlationId, backend, req, res } = arrival
   const line = {
     ...{ correlationId, backend: backend.name, method: req.method },

@@ -107,7 +107,7 @@ function read(
       fields.contentLength = Number(value)
       return
     case 'content-encoding':
-      fields.isEncoded ||= value !== 'identity'
+      fields.isEncoded ||= value.toLowerCase() !== 'identity'
       return
     case 'cache-control':
       fields.hasCacheControl = true

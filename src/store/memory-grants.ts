@@ -51,6 +51,7 @@ export function createMemoryGrants(
     revokeClient: clientId => revokeAll(grant => grant.clientId === clientId),
     listBySubject: (issuer, subject) => list(isOf(issuer, subject)),
     listByClient: clientId => list(grant => grant.clientId === clientId),
+    visitAll: async visit => visit(grants.values().map(({ grant }) => grant.grantId)),
   }
 }
 

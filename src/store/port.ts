@@ -99,6 +99,11 @@ export type GrantStore = {
   listBySubject(issuer: string, subject: string): Promise<Grant[]>
   listByClient(clientId: string): Promise<Grant[]>
   /**
+   * Shows the ids of all grants, a batch at a time. For operators: it reads the whole store. Every grant that exists all the while is shown at least once; one that comes or ends
+   * meanwhile may be.
+   */
+  visitAll(visit: (grantIds: readonly string[]) => Promise<void>): Promise<void>
+  /**
    * Claims the refresh of a grant's upstream tokens for `owner`, for the lease's life. Answers the grant as it is under the lease, or nothing where another owner holds
    * it or the grant is gone (`find` tells which).
    */

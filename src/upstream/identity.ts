@@ -21,8 +21,16 @@ export const STANDARD_CLAIMS: ClaimNames = {
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** The part of an ID token that the gateway keeps. Anything malformed is left out rather than believed. */
-export function readIdentity(claims: Claims, names = STANDARD_CLAIMS): Identity | undefined {
+/**
+ * The part of an ID token that the gateway keeps. Anything malformed is left out rather than believed.
+ *
+ * @param kept further claims that rules of access look at
+ */
+export function readIdentity(
+  claims: Claims,
+  names = STANDARD_CLAIMS,
+  kept: readonly string[] = [],
+): Identity | undefined {
   const { iss } = claims
   const subject = readSubject(claims, names.subject)
   if (typeof iss !== 'string' || subject === undefined) return undefined
@@ -38,8 +46,14 @@ export function readIdentity(claims: Claims, names = STANDARD_CLAIMS): Identity 
     ...(name !== undefined && { name }),
     ...(groups && { groups }),
     ...(roles && { roles }),
+    ...(kept.length > 0 && { claims: keep(claims, kept) }),
     ...(isOverage(claims, names.groups) && { groupsOverage: true as const }),
   }
+}
+
+function keep(claims: Claims, names: readonly string[]): Record<string, unknown> {
+  const entries = names.map(name => [name, find(claims, name)] as const)
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
 
 /** The claim of this name, or what stands at this path. */

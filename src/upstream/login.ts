@@ -102,7 +102,7 @@ export async function completeLogin(
     if (!isOfTenant(claims, options.tenancy)) {
       return { outcome: 'refused', error: 'wrong_tenant', problem: 'wrong-tenant' }
     }
-    const identity = readIdentity(claims, options.claims)
+    const identity = readIdentity(claims, options.claims, options.keptClaims)
     if (!identity) throw new InvalidAnswer('missing_subject')
     const tokens = readTokens(response, now(), undefined, options.unstatedLifeSeconds)
     return { outcome: 'completed', tokens, identity }

@@ -50,6 +50,8 @@ export type UpstreamOptions = {
   endpoints?: { authorization: string; token: string; user: string }
   /** Default: those of the standard. */
   claims?: ClaimNames
+  /** Further claims that rules of access look at. */
+  keptClaims?: readonly string[]
   tenancy?: Tenancy
   /** What its errors mean, where that is not what the standard says. */
   failures?: readonly FailureRule[]

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Grant } from '../domain/grant.ts'
+import type { Grant, UpstreamTokens } from '../domain/grant.ts'
 import { OutageError } from '../domain/outage.ts'
 import type { Logger } from '../observability/log.ts'
 import type { GrantStore, Lease, UpstreamUpdate } from '../store/port.ts'
@@ -57,6 +57,11 @@ async function write(
   if (again && (await grants.replaceUpstreamTokens(again.lease, version, update))) return 'written'
   const current = again?.grant ?? (await grants.find(grantId))
   // An earlier try, whose answer was lost.
-  if (current?.upstreamTokens.accessToken === update.tokens.accessToken) return 'written'
+  if (current && isSame(current.upstreamTokens, update.tokens)) return 'written'
   return current?.version === version ? 'blocked' : 'overtaken'
+}
+
+function isSame(one: UpstreamTokens, other: UpstreamTokens): boolean {
+  const isSameDerived = one.derived?.accessToken === other.derived?.accessToken
+  return one.accessToken === other.accessToken && isSameDerived
 }

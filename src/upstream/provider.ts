@@ -1,6 +1,8 @@
 import { tokenRevocation } from 'openid-client'
 import type { Grant, UpstreamTokens } from '../domain/grant.ts'
 import { createUpstreamClient } from './client.ts'
+import type { ExchangeCredential, RefreshCredential } from './credential.ts'
+import { type ExchangeResult, exchangeUpstreamToken } from './exchange.ts'
 import {
   beginLogin,
   completeLogin,
@@ -18,8 +20,18 @@ export type Upstream = {
   /** Rejects where discovery does not answer. */
   beginLogin(hints: LoginHints): Promise<LoginStart>
   completeLogin(answer: URLSearchParams, expected: LoginExpectation): Promise<LoginResult>
-  /** Bounded by `signal`, which cancels the request itself. */
-  refresh(grant: Grant, signal: AbortSignal): Promise<RefreshResult>
+  /**
+   * Bounded by `signal`, which cancels the request itself.
+   *
+   * @param wanted what to ask for instead of what the login asked for
+   */
+  refresh(grant: Grant, signal: AbortSignal, wanted?: RefreshCredential): Promise<RefreshResult>
+  /** Exchanges the access token for the backend's; bounded by `signal`. */
+  exchange(
+    grant: Grant,
+    credential: ExchangeCredential,
+    signal: AbortSignal,
+  ): Promise<ExchangeResult>
   /**
    * Revokes the upstream's own refresh token. Resolves to whether the upstream could: many have no such endpoint.
    *
@@ -42,7 +54,10 @@ export function createUpstream(
     name: options.name,
     beginLogin: hints => beginLogin(client, options, hints),
     completeLogin: (answer, expected) => completeLogin(client, options, answer, expected, now),
-    refresh: (grant, signal) => refreshUpstreamTokens(client, options, grant, now, signal),
+    refresh: (grant, signal, wanted) =>
+      refreshUpstreamTokens(client, options, grant, now, signal, wanted),
+    exchange: (grant, credential, signal) =>
+      exchangeUpstreamToken(client, options, grant, credential, now, signal),
     revoke: async ({ refreshToken }) => {
       const configuration = await client.configuration()
       if (refreshToken === undefined || !configuration.serverMetadata().revocation_endpoint)

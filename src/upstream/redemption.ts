@@ -1,12 +1,18 @@
 import { type Grant, grantExpiresAt } from '../domain/grant.ts'
 import type { Lease } from '../store/port.ts'
+import {
+  type BackendCredential,
+  type ExchangeCredential,
+  findInjected,
+  isExchanged,
+} from './credential.ts'
 import type { UpstreamFailure } from './failure.ts'
 import { judgeFreshness } from './freshness.ts'
 import { holdLease } from './held-lease.ts'
 import { persistUpdate } from './persist.ts'
 import type { Upstream } from './provider.ts'
 import type { RefreshResult } from './refresh.ts'
-import type { RefreshContext, RefreshOutcome } from './refresher.ts'
+import type { RefreshContext, RefreshOutcome } from './refresh-context.ts'
 
 /**
  * What the store says of the grant by now: gone, dead, or renewed by somebody else.
@@ -15,12 +21,14 @@ import type { RefreshContext, RefreshOutcome } from './refresher.ts'
  */
 export function judgeGrant(
   current: Grant | undefined,
-  { seen, force, now }: Pick<RefreshContext, 'seen' | 'force' | 'now'>,
+  { seen, force, now, injector }: Pick<RefreshContext, 'seen' | 'force' | 'now' | 'injector'>,
 ): RefreshOutcome | undefined {
   if (!current) return { outcome: 'gone', reason: 'revoked_or_expired' }
   if (current.dead) return { outcome: 'gone', reason: current.dead.error }
   if (current.version === seen.version) return undefined
-  if (!force && judgeFreshness(current.upstreamTokens, now(), 0) === 'stale') return undefined
+  // Of the two writes of an exchange it may be the first that is seen; that one brings no token for the backend.
+  if (!hasToken(current, injector)) return undefined
+  if (!force && injector.judge(current, now(), 0) === 'stale') return undefined
   return { outcome: 'refreshed', grant: current, path: 'waited' }
 }
 
@@ -44,13 +52,82 @@ export async function redeemUnderLease(
     if (!upstream) {
       return await fail(context, lease, claimed, { kind: 'operator', error: 'unknown_upstream' })
     }
-    const result = await upstream.refresh(claimed, held.signal)
-    return result.outcome === 'refreshed'
-      ? await store(context, lease, claimed, result, upstream)
-      : await fail(context, lease, claimed, result.failure)
+    return await renew({ context, lease, upstream, signal: held.signal }, claimed)
   } finally {
     await held.release()
   }
+}
+
+/** Whether a grant has what its backend gets, however old. */
+function hasToken(grant: Grant, { credentialOf }: RefreshContext['injector']): boolean {
+  const credential = credentialOf(grant)
+  return credential !== undefined && findInjected(grant.upstreamTokens, credential) !== undefined
+}
+
+/** What a renewal works with, once it holds the lease. */
+type Renewal = {
+  context: RefreshContext
+  lease: Lease
+  upstream: Upstream
+  signal: AbortSignal
+}
+
+/** Brings the grant what its backend gets: the upstream's token for it, and where the backend gets another one in its place, that one too. */
+async function renew(renewal: Renewal, claimed: Grant): Promise<RefreshOutcome> {
+  const { injector, force, now } = renewal.context
+  const credential = injector.credentialOf(claimed)
+  if (!credential) return { outcome: 'gone', reason: 'other_upstream' }
+  if (!isExchanged(credential)) return refresh(renewal, claimed, credential)
+  if (force || judgeFreshness(claimed.upstreamTokens, now(), 0) === 'stale') {
+    const refreshed = await refresh(renewal, claimed, credential)
+    return refreshed.outcome === 'refreshed' && refreshed.path === 'refreshed'
+      ? exchange(renewal, refreshed.grant, credential)
+      : refreshed
+  }
+  return exchange(renewal, claimed, credential, () => refresh(renewal, claimed, credential))
+}
+
+async function refresh(
+  { context, lease, upstream, signal }: Renewal,
+  claimed: Grant,
+  credential: BackendCredential,
+): Promise<RefreshOutcome> {
+  const wanted = credential.kind === 'refresh' ? credential : undefined
+  if (wanted && claimed.upstreamTokens.refreshToken === undefined) {
+    // Another login would bring none either.
+    return fail(context, lease, claimed, { kind: 'operator', error: 'no_refresh_token' })
+  }
+  const result = await upstream.refresh(claimed, signal, wanted)
+  return result.outcome === 'refreshed'
+    ? store(context, lease, claimed, result, upstream)
+    : fail(context, lease, claimed, result.failure)
+}
+
+/** What an upstream says of a token that it does not take for an exchange. @see RFC 8693 section 2.2.2, RFC 7523 section 3.1 */
+const SUBJECT_REFUSED = new Set(['invalid_grant', 'invalid_request', 'invalid_token'])
+
+/** @param refreshFirst a refresh, where the token to exchange is not of this moment: the upstream may have ended it before its time */
+async function exchange(
+  renewal: Renewal,
+  grant: Grant,
+  credential: ExchangeCredential,
+  refreshFirst?: () => Promise<RefreshOutcome>,
+): Promise<RefreshOutcome> {
+  const { context, lease, upstream, signal } = renewal
+  const result = await upstream.exchange(grant, credential, signal)
+  if (result.outcome === 'exchanged') {
+    const tokens = { ...grant.upstreamTokens, derived: result.derived }
+    return store(context, lease, grant, { outcome: 'refreshed', tokens }, upstream)
+  }
+  const { failure } = result
+  const canRefresh = grant.upstreamTokens.refreshToken !== undefined
+  if (!refreshFirst || !canRefresh || !SUBJECT_REFUSED.has(failure.error)) {
+    return fail(context, lease, grant, failure)
+  }
+  const refreshed = await refreshFirst()
+  return refreshed.outcome === 'refreshed' && refreshed.path === 'refreshed'
+    ? exchange(renewal, refreshed.grant, credential)
+    : refreshed
 }
 
 async function store(

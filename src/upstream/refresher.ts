@@ -1,20 +1,18 @@
 import { LRUCache } from 'lru-cache'
-import type { Grant, GrantLifetime } from '../domain/grant.ts'
+import type { Grant } from '../domain/grant.ts'
 import { OutageError } from '../domain/outage.ts'
 import { createId } from '../domain/secret.ts'
 import type { Logger } from '../observability/log.ts'
-import type { GrantStore } from '../store/port.ts'
 import { type Changes, createChanges } from './changes.ts'
 import { claimLease } from './held-lease.ts'
-import type { Upstream } from './provider.ts'
 import { judgeGrant, redeemUnderLease } from './redemption.ts'
-
-export type UpstreamOf = (name: string) => Upstream | undefined
-
-type Refreshed = { outcome: 'refreshed'; grant: Grant; path: 'joined' | 'waited' | 'refreshed' }
-type Unavailable = { outcome: 'unavailable'; reason: string; retryAfterSeconds: number }
-
-export type RefreshOutcome = Refreshed | { outcome: 'gone'; reason: string } | Unavailable
+import type {
+  RefreshContext,
+  Refreshed,
+  RefresherOptions,
+  RefreshOutcome,
+  Unavailable,
+} from './refresh-context.ts'
 
 export type RefreshRequest = {
   /** Refresh although the token has not expired: a backend has refused it. */
@@ -32,24 +30,6 @@ export type Refresher = {
   wake(grantId: string): void
   /** Ends all waiting, and resolves when what is under way at the upstream is stored: its answer may be the only copy of a rotated token. */
   close(): Promise<void>
-}
-
-export type RefresherOptions = {
-  grants: GrantStore
-  upstream: UpstreamOf
-  logger: Logger
-  /** Epoch seconds. */
-  now: () => number
-  /** Bound of one refresh, all tries together. */
-  refreshTimeoutMs: number
-  lifetime: GrantLifetime
-}
-
-/** What one refresh works with. */
-export type RefreshContext = RefresherOptions & {
-  seen: Grant
-  force: boolean
-  closing: AbortSignal
 }
 
 /** How long a failed grant is left alone, so that a thousand calls do not become a thousand requests to an IdP in trouble. */

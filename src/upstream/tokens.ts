@@ -1,21 +1,19 @@
 import type { Grant, GrantLifetime } from '../domain/grant.ts'
 import type { Logger } from '../observability/log.ts'
 import type { GrantStore, Invalidations } from '../store/port.ts'
-import { judgeFreshness } from './freshness.ts'
-import {
-  createRefresher,
-  describeOutage,
-  type Refresher,
-  type RefreshOutcome,
-  type UpstreamOf,
-} from './refresher.ts'
+import type { AssertionIssuer } from './assertions.ts'
+import { findInjected } from './credential.ts'
+import { createInjector, type InjectionOf, type Injector } from './injection.ts'
+import type { RefreshOutcome, UpstreamOf } from './refresh-context.ts'
+import { createRefresher, describeOutage, type Refresher } from './refresher.ts'
 import { createOnce, createTokenCache, type TokenCache } from './token-cache.ts'
 
 /** A grant whose upstream access token can be used now. */
 export type Usable = {
   outcome: 'usable'
   grant: Grant
-  accessToken: string
+  /** What the backend gets; `undefined` for one that gets nothing. */
+  accessToken: string | undefined
   /** How it was come by; for the log and the metrics. */
   path: 'cache' | 'store' | 'joined' | 'waited' | 'refreshed'
 }
@@ -66,6 +64,9 @@ export type UpstreamTokenSourceOptions = {
   refreshTimeoutMs: number
   /** How long a grant lives; the upstream's own life may change with each refresh. */
   lifetime: GrantLifetime
+  /** What the backend of a resource gets. */
+  injectionOf: InjectionOf
+  assertions: AssertionIssuer
 }
 
 /** A backend that refuses even a token this young is not helped by another one. */
@@ -75,7 +76,9 @@ export function createUpstreamTokenSource(
   options: UpstreamTokenSourceOptions,
 ): UpstreamTokenSource {
   const { invalidations, now, logger } = options
-  const refresher = createRefresher(options)
+  const injector = createInjector(options.injectionOf, options.assertions)
+  const sources = { ...options, injector }
+  const refresher = createRefresher(sources)
   const cache = createTokenCache(options)
   const once = createOnce(cache.remember)
   const behind: RefreshBehind = (grant, correlationId) =>
@@ -90,10 +93,13 @@ export function createUpstreamTokenSource(
     const cached = cache.find(grantId)
     if (!cached) return undefined
     const { grant } = cached.usable
-    const freshness = judgeFreshness(grant.upstreamTokens, now(), cached.jitter)
+    const freshness = injector.judge(grant, now(), cached.jitter)
     if (freshness === 'stale') return undefined
     if (freshness === 'ahead') behind(grant)
-    return cached.usable
+    const accessToken = injector.accessTokenOf(grant)
+    return accessToken === cached.usable.accessToken
+      ? cached.usable
+      : { ...cached.usable, accessToken }
   }
   return {
     peek,
@@ -102,13 +108,13 @@ export function createUpstreamTokenSource(
         peek(grantId) ??
         cache.findGone(grantId) ??
         (await once.run(grantId, 'load', () =>
-          load(options, refresher, behind, grantId, correlationId),
+          load(sources, refresher, behind, grantId, correlationId),
         ))
       return noted(logger, answer, grantId, correlationId)
     },
     resolveAfterRejection: async (grantId, rejected, correlationId) => {
       cache.forget(grantId)
-      const renew = () => renewRejected(options, refresher, grantId, rejected, correlationId)
+      const renew = () => renewRejected(sources, refresher, grantId, rejected, correlationId)
       const answer = await once.run(grantId, `renew ${rejected}`, renew)
       return noted(logger, answer, grantId, correlationId)
     },
@@ -118,6 +124,9 @@ export function createUpstreamTokenSource(
     },
   }
 }
+
+/** The configuration has changed: the backend takes the tokens of another upstream now, or there is none. Another login sets it right. */
+const OTHER_UPSTREAM: FreshToken = { outcome: 'gone', reason: 'other_upstream' }
 
 type RefreshBehind = (grant: Grant, correlationId?: string) => void
 
@@ -129,7 +138,9 @@ function refreshBehind(
   correlationId: string | undefined,
 ): void {
   const { grantId, upstreamTokens } = grant
-  if (upstreamTokens.refreshToken === undefined || !refresher.mayStart(grantId)) return
+  const { refreshToken, derived } = upstreamTokens
+  const canRenew = refreshToken !== undefined || derived !== undefined
+  if (!canRenew || !refresher.mayStart(grantId)) return
   const request = { force: false, ...(correlationId !== undefined && { correlationId }) }
   void refresher.refresh(grant, request).then(outcome => {
     // The channel says so too, but its messages may be lost.
@@ -138,8 +149,10 @@ function refreshBehind(
   })
 }
 
+type Sources = UpstreamTokenSourceOptions & { injector: Injector }
+
 async function load(
-  { grants, now, logger }: UpstreamTokenSourceOptions,
+  { grants, now, logger, injector }: Sources,
   refresher: Refresher,
   behind: RefreshBehind,
   grantId: string,
@@ -148,19 +161,20 @@ async function load(
   try {
     const grant = await grants.find(grantId)
     if (!grant || grant.dead) return notUsable(grant)
-    const freshness = judgeFreshness(grant.upstreamTokens, now(), Math.random())
+    if (!injector.credentialOf(grant)) return OTHER_UPSTREAM
+    const freshness = injector.judge(grant, now(), Math.random())
     if (freshness === 'stale') {
-      return answerOf(await refresher.refresh(grant, { force: false, correlationId }))
+      return answerOf(await refresher.refresh(grant, { force: false, correlationId }), injector)
     }
     if (freshness === 'ahead') behind(grant, correlationId)
-    return usable(grant, 'store')
+    return usable(grant, 'store', injector)
   } catch (failure) {
     return describeOutage(failure, logger.child({ grantId, correlationId }))
   }
 }
 
 async function renewRejected(
-  { grants, now, logger }: UpstreamTokenSourceOptions,
+  { grants, now, logger, injector }: Sources,
   refresher: Refresher,
   grantId: string,
   rejected: string,
@@ -169,13 +183,17 @@ async function renewRejected(
   try {
     const grant = await grants.find(grantId)
     if (!grant || grant.dead) return notUsable(grant)
-    const { accessToken, issuedAt } = grant.upstreamTokens
-    const force = accessToken === rejected
-    if (force && isTooYoungToBlame(now() - issuedAt)) return { outcome: 'rejected' }
-    if (!force && judgeFreshness(grant.upstreamTokens, now(), 0) !== 'stale') {
-      return usable(grant, 'store')
+    const credential = injector.credentialOf(grant)
+    if (!credential) return OTHER_UPSTREAM
+    // Our own word is not made better by a refresh at the upstream.
+    if (credential.kind === 'assertion') injector.forgetAssertion(grantId)
+    const injected = findInjected(grant.upstreamTokens, credential)
+    const force = injected?.accessToken === rejected
+    if (force && isTooYoungToBlame(now() - injected.issuedAt)) return { outcome: 'rejected' }
+    if (!force && injector.judge(grant, now(), 0) !== 'stale') {
+      return usable(grant, 'store', injector)
     }
-    return answerOf(await refresher.refresh(grant, { force, correlationId }))
+    return answerOf(await refresher.refresh(grant, { force, correlationId }), injector)
   } catch (failure) {
     return describeOutage(failure, logger.child({ grantId, correlationId }))
   }
@@ -205,14 +223,14 @@ function noted(
   return answer
 }
 
-function usable(grant: Grant, path: Usable['path']): Usable {
-  return { outcome: 'usable', grant, accessToken: grant.upstreamTokens.accessToken, path }
+function usable(grant: Grant, path: Usable['path'], { accessTokenOf }: Injector): Usable {
+  return { outcome: 'usable', grant, accessToken: accessTokenOf(grant), path }
 }
 
 function notUsable(grant: Grant | undefined): FreshToken {
   return { outcome: 'gone', reason: grant?.dead?.error ?? 'revoked_or_expired' }
 }
 
-function answerOf(outcome: RefreshOutcome): FreshToken {
-  return outcome.outcome === 'refreshed' ? usable(outcome.grant, outcome.path) : outcome
+function answerOf(outcome: RefreshOutcome, injector: Injector): FreshToken {
+  return outcome.outcome === 'refreshed' ? usable(outcome.grant, outcome.path, injector) : outcome
 }

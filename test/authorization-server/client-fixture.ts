@@ -6,7 +6,7 @@ import type { AuthorizationServer } from '../../src/authorization-server/context
 import { listen } from '../../src/dev/listen.ts'
 import { createKeyRing } from '../../src/domain/key-ring.ts'
 import { createSecret } from '../../src/domain/secret.ts'
-import { createClientSources } from '../../src/gateway-clients.ts'
+import { createClientSources } from '../../src/gateway/clients.ts'
 import { createGuardedFetch } from '../../src/http/guarded-fetch.ts'
 import type { Store } from '../../src/store/port.ts'
 import { MINIMAL, readTree } from '../config/support.ts'

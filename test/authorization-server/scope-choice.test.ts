@@ -23,6 +23,7 @@ const RESOURCE: ProtectedResource = {
   name: 'crm',
   scopes: CATALOGUE,
   upstream: 'default',
+  needsLogin: true,
 }
 const CLIENT: Client = {
   clientId: 'client-1',
@@ -76,6 +77,7 @@ describe('RFC 8414 section 2: scopes_supported', () => {
     const metadata = describeAuthorizationServer({
       issuer: 'https://mcp.example.com',
       resources: [RESOURCE],
+      enterpriseIssuers: new Map(),
       clients: { registration: undefined, preregistered: new Map(), documents: undefined, keys },
     })
     expect(metadata.scopes_supported).toEqual(['crm.read', 'crm.write', 'crm.export'])

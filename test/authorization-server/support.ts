@@ -7,9 +7,11 @@ import type { ClientSources } from '../../src/authorization-server/client-source
 import type { AuthorizationServer, Lifetimes } from '../../src/authorization-server/context.ts'
 import { createGrantEnding } from '../../src/authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from '../../src/authorization-server/routes.ts'
+import type { AccessRule } from '../../src/domain/access-rule.ts'
+import { deriveAssertionKeys } from '../../src/domain/assertion-key.ts'
 import { createKeyRing, type KeyRing } from '../../src/domain/key-ring.ts'
 import { createScopeCatalogue } from '../../src/domain/scope-catalogue.ts'
-import { createClientSources } from '../../src/gateway-clients.ts'
+import { createClientSources } from '../../src/gateway/clients.ts'
 import { createGuardedFetch } from '../../src/http/guarded-fetch.ts'
 import { createAudit } from '../../src/observability/audit.ts'
 import { createLogger, type Logger } from '../../src/observability/log.ts'
@@ -17,6 +19,7 @@ import { createMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/port.ts'
 import { createRedisConnection } from '../../src/store/redis/connection.ts'
 import { createRedisStore } from '../../src/store/redis/store.ts'
+import { createAssertionIssuer } from '../../src/upstream/assertions.ts'
 import type { UpstreamOptions } from '../../src/upstream/options.ts'
 import { createUpstream } from '../../src/upstream/provider.ts'
 import { createUpstreamTokenSource } from '../../src/upstream/tokens.ts'
@@ -29,6 +32,10 @@ export const LOOPBACK_ISSUER = 'http://localhost:8080'
 export const CRM = `${ISSUER}/crm/mcp`
 export const WIKI = `${ISSUER}/wiki/mcp`
 export const SCOPES = ['crm.read', 'crm.write']
+const CATALOGUE = createScopeCatalogue(
+  SCOPES.map(name => ({ name, isDefault: true, implies: [] })),
+  [],
+)
 
 /** The gateway's account at an IdP. */
 export type IdpAccount = { issuer: string; clientId: string; clientSecret: string }
@@ -39,10 +46,19 @@ export type GatewayOptions = {
   /** Paths of the backends. Default: one, `/crm/mcp`. */
   paths?: readonly string[]
   upstream?: Partial<UpstreamOptions>
+  /** Who may use the backends. */
+  allow?: AccessRule
   lifetimes?: Partial<Lifetimes>
   ring?: KeyRing
   /** How clients become known. Default: as without any configuration, with no document within reach. */
   clients?: (logger: Logger, now: () => number) => ClientSources
+  /** Whose assertions count. Default: nobody's. */
+  enterpriseIssuers?: (
+    logger: Logger,
+    now: () => number,
+  ) => AuthorizationServer['enterpriseIssuers']
+  /** Paths of backends that can do without a login. */
+  loginless?: readonly string[]
   /** Instead of a fresh in-memory one, or around it. */
   store?: (memory: Store) => Store
 }
@@ -86,6 +102,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   })
   const logger = createLogger('debug', sink)
   const ring = options.ring ?? createKeyRing([randomBytes(32)])
+  const [signingKey] = deriveAssertionKeys(ring)
   const upstream = createUpstream(
     { ...upstreamOptions(options.idp ?? NO_IDP, issuer), ...options.upstream },
     now,
@@ -96,21 +113,23 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
     resources: paths.map(path => ({
       resource: issuer + path,
       name: path.slice(1),
-      scopes: createScopeCatalogue(
-        SCOPES.map(name => ({ name, isDefault: true, implies: [] })),
-        [],
-      ),
+      scopes: CATALOGUE,
       upstream: upstream.name,
+      needsLogin: !options.loginless?.includes(path),
+      ...(options.allow && { allow: options.allow }),
     })),
     store,
     ring,
     clients: (options.clients ?? createDefaultClients)(logger, now),
+    enterpriseIssuers: options.enterpriseIssuers?.(logger, now) ?? new Map(),
     accessTokens: createAccessTokens(ring, issuer, now),
     upstream: upstreamOf,
     tokens: createUpstreamTokenSource({
       grants: store.grants,
       invalidations: store.invalidations,
       upstream: upstreamOf,
+      injectionOf: () => ({ upstream: upstream.name, credential: { kind: 'upstream' } }),
+      assertions: createAssertionIssuer(signingKey, issuer, now),
       logger,
       now,
       refreshTimeoutMs: 3000,

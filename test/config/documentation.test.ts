@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { MINIMAL, parseYaml, readTree } from './support.ts'
+import { LOGINLESS, MINIMAL, parseYaml, readTree } from './support.ts'
 
 const text = readFileSync(new URL('../../docs/clients-registration.md', import.meta.url), 'utf8')
 const examples = [...text.matchAll(/```yaml\n(.*?)```/gs)].map(match => match[1] ?? '')
@@ -22,6 +22,23 @@ describe('docs/clients-registration.md', () => {
     const tree = parseYaml(example)
     const config = readTree({ ...MINIMAL, ...tree }, { env })
     expect(config).toMatchObject(
+      Object.fromEntries(Object.keys(tree).map(key => [key, expect.anything()])),
+    )
+  })
+})
+
+describe('docs/extensions.md', () => {
+  const page = readFileSync(new URL('../../docs/extensions.md', import.meta.url), 'utf8')
+  const pageExamples = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(match => match[1] ?? '')
+
+  it('has examples', () => {
+    expect(pageExamples).toHaveLength(2)
+  })
+
+  it.each(pageExamples)('has an example that loads: %s', example => {
+    const tree = parseYaml(example)
+    const files = { '/run/secrets/client-secret': 'secret' }
+    expect(readTree({ ...MINIMAL, ...LOGINLESS, ...tree }, { files })).toMatchObject(
       Object.fromEntries(Object.keys(tree).map(key => [key, expect.anything()])),
     )
   })

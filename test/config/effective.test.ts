@@ -88,6 +88,7 @@ describe('the effective configuration', () => {
           scopes: ['mcp'],
           required: [],
           tools: {},
+          credential: 'upstream',
           timeouts: { connect: '2s', headers: '1m' },
         },
       ],

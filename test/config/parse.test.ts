@@ -56,8 +56,8 @@ describe('a configuration with several faults', () => {
   it('has them in the message of its error too, a line each', () => {
     expect(() => read('publicUrl: https://mcp.example.com\nbackend: []')).toThrow(
       new ConfigError('gateway.config.yaml', [
-        { path: 'upstream', line: 1, column: 1, message: 'is required' },
         { path: 'backends', line: 1, column: 1, message: 'is required' },
+        { path: 'upstream', line: 1, column: 1, message: 'is required' },
         { path: 'backend', line: 2, column: 1, message: 'unknown key', suggestion: 'backends' },
       ]),
     )

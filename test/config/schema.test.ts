@@ -39,6 +39,7 @@ describe('a minimal configuration', () => {
           scopes: [{ name: 'mcp', isDefault: true, implies: [] }],
           required: [],
           tools: {},
+          credential: { kind: 'upstream' },
           timeouts: { connectMs: 2000, headersMs: 60_000 },
         },
       ],
@@ -71,8 +72,8 @@ describe('a minimal configuration', () => {
   it('may not leave out what has no default', () => {
     expect(faultsOf('').map(({ path, message }) => `${path}: ${message}`)).toEqual([
       'publicUrl: is required',
-      'upstream: is required',
       'backends: is required',
+      'upstream: is required',
     ])
   })
 })

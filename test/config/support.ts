@@ -20,6 +20,11 @@ export const MINIMAL = {
   backends: [{ path: '/crm/mcp', instances: ['http://crm-1:8080/mcp'] }],
 }
 
+/** A backend that needs nobody to have signed in. */
+export const LOGINLESS = {
+  backends: [{ path: '/crm/mcp', instances: ['http://crm-1:8080/mcp'], credential: 'none' }],
+}
+
 export const LOCAL = {
   ...MINIMAL,
   publicUrl: 'http://localhost:8080',

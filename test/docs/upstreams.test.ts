@@ -21,7 +21,7 @@ describe('docs/upstreams', () => {
   it.each(named)('%s has examples, and each is of that provider', (name, page) => {
     const examples = blocksOf(page).filter(({ language }) => language === 'yaml')
     expect(examples).not.toHaveLength(0)
-    const providers = examples.map(({ text }) => read(text, SURROUNDINGS).upstream.provider)
+    const providers = examples.map(({ text }) => read(text, SURROUNDINGS).upstream?.provider)
     expect(new Set(providers)).toEqual(new Set([name]))
   })
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { createSecret } from '../../src/domain/secret.ts'
 import { createBrowserAgent } from '../support/browser-agent.ts'
 import { waitFor } from '../support/wait-for.ts'
-import { endpointOf, type FaultHouse, type Replica, reach, resourceOf } from './house.ts'
+import { endpointOf, type Replica, reach, resourceOf } from './house.ts'
 
 const REDIRECT_URI = 'http://127.0.0.1:33418/callback'
 /** Upstream tokens are no longer used when they have less than this left. */
@@ -25,7 +25,7 @@ export type TokenAnswer = {
 
 export type CallAnswer = { status: number; challenge: string | null; retryAfter: string | null }
 
-type Reach = Pick<FaultHouse, 'front'>
+type Reach = { front: { origin: string } }
 
 export async function register({ front }: Reach): Promise<string> {
   const response = await fetch(`${front.origin}/register`, {

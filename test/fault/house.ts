@@ -60,7 +60,7 @@ export type LogLine = Record<string, unknown>
 
 const PATH = '/crm/mcp'
 
-export function resourceOf({ front }: Pick<FaultHouse, 'front'>): string {
+export function resourceOf({ front }: { front: { origin: string } }): string {
   return front.origin + PATH
 }
 

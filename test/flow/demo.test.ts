@@ -110,7 +110,7 @@ describe('npm run demo', () => {
           clientSecret: 'secret',
         },
       }),
-      'the provider is oidc',
+      'it signs in at the embedded IdP, and that is not the upstream',
     ],
     [
       'the configuration is wrong',

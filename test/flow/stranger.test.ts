@@ -179,5 +179,9 @@ async function expectDead(
 }
 
 function countReplays(): number {
-  return landscape.logs().match(/"reason":"replayed code"/g)?.length ?? 0
+  return landscape
+    .logs()
+    .split('\n')
+    .filter(line => line.includes('"audit":true') && line.includes('"reason":"replayed code"'))
+    .length
 }

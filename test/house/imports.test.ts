@@ -28,7 +28,8 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
   ['http/', ['domain/', 'http/', 'observability/']],
   ['observability/', ['domain/', 'observability/']],
   // The preset table is data; what keys a provider has is part of it.
-  ['config/', ['domain/', 'config/', 'upstream/preset']],
+  // Pure data and types of the upstream room: what can be configured is described where it is used.
+  ['config/', ['domain/', 'config/', 'upstream/preset', 'upstream/credential.ts']],
   [
     'cli/',
     [

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
@@ -43,24 +43,38 @@ export type GatewayProcess = {
  * @throws Error with the process's output where it ends or does not say so in time; it is not left running then
  */
 export async function startGateway(options: GatewayOptions): Promise<GatewayProcess> {
-  const { config, env = {}, nodeArgs = [], root = ROOT, until = 'ready' } = options
+  const { config, ...rest } = options
   const text = typeof config === 'string' ? config : stringify(config)
   const folder = await mkdtemp(join(tmpdir(), 'mcp-auth-gateway-'))
   const file = join(folder, 'gateway.config.yaml')
   await writeFile(file, text)
+  const remove = () => rm(folder, { recursive: true })
+  try {
+    const gateway = await startGatewayFrom(file, rest)
+    return { ...gateway, exited: gateway.exited.finally(remove) }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/** The same with a configuration that stands somewhere, and can be changed while it runs. */
+export async function startGatewayFrom(
+  file: string,
+  options: Omit<GatewayOptions, 'config'> = {},
+): Promise<GatewayProcess> {
+  const { env = {}, nodeArgs = [], root = ROOT, until = 'ready' } = options
   const child = spawn(process.execPath, [...nodeArgs, 'src/main.ts', 'start', '--config', file], {
     cwd: root,
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const gateway = watch(child, originsOf(text))
+  const gateway = watch(child, originsOf(await readFile(file, 'utf8')))
   try {
     await Promise.race([answer(gateway.opsOrigin, until), refuseToEnd(gateway)])
   } catch (cause) {
     await gateway.kill()
     throw new Error(`the gateway did not become ${until}:\n${gateway.logs()}`, { cause })
-  } finally {
-    await rm(folder, { recursive: true })
   }
   return gateway
 }

@@ -9,6 +9,7 @@ import { createSecret } from '../../src/domain/secret.ts'
 import { createLogger } from '../../src/observability/log.ts'
 import { createFaultFront, type FaultFront } from './fault-front.ts'
 import type { SecretsLog } from './secrets-log.ts'
+import { EXCHANGE_GRANT_TYPES, type TokenExchange } from './token-exchange.ts'
 
 export type OidcProviderOptions = {
   /** Callback URLs of the gateway. */
@@ -24,6 +25,8 @@ export type OidcProviderOptions = {
   /** JWTs, or opaque tokens. */
   jwtAccessTokens?: boolean
   port?: number
+  /** Also exchanges tokens, in both ways. */
+  exchange?: TokenExchange
   /** Learns every secret that passes between the gateway and the IdP. */
   secrets?: SecretsLog
 }
@@ -47,7 +50,12 @@ export async function startOidcProvider(options: OidcProviderOptions): Promise<O
   const { clientId = 'gateway', clientSecret = createSecret(), users = SAMPLE_USERS } = options
   const storage = createIdpStorage()
   const settings: Omit<IdpSettings, 'jwks' | 'renderError' | 'signInPath'> = {
-    client: { id: clientId, secret: clientSecret, redirectUris: options.redirectUris },
+    client: {
+      id: clientId,
+      secret: clientSecret,
+      redirectUris: options.redirectUris,
+      ...(options.exchange && { furtherGrantTypes: EXCHANGE_GRANT_TYPES }),
+    },
     users,
     storage,
     cookieKey: createSecret(),
@@ -60,7 +68,13 @@ export async function startOidcProvider(options: OidcProviderOptions): Promise<O
       ? undefined
       : chooseUser(users, params.login_hint, options.defaultUser)
   const createHandler = (jwks: JWKS) =>
-    createIdpHandler(outer.origin, createLogger('silent'), { ...settings, jwks }, choose)
+    createIdpHandler(
+      outer.origin,
+      createLogger('silent'),
+      { ...settings, jwks },
+      choose,
+      options.exchange?.register,
+    )
   const firstKeys = await createSigningKeys()
   const innerServer = createServer((request, response) => handler(request, response))
   const inner = await listen(innerServer, 0, '127.0.0.1')

@@ -1,9 +1,14 @@
+import { randomBytes } from 'node:crypto'
 import { onTestFinished } from 'vitest'
+import { deriveAssertionKeys } from '../../src/domain/assertion-key.ts'
 import type { Grant, UpstreamTokens } from '../../src/domain/grant.ts'
+import { createKeyRing } from '../../src/domain/key-ring.ts'
 import { createId } from '../../src/domain/secret.ts'
 import { createLogger } from '../../src/observability/log.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/port.ts'
+import { createAssertionIssuer } from '../../src/upstream/assertions.ts'
+import type { BackendCredential } from '../../src/upstream/credential.ts'
 import type { UpstreamOptions } from '../../src/upstream/options.ts'
 import { createUpstream } from '../../src/upstream/provider.ts'
 import {
@@ -44,6 +49,8 @@ export type House = {
   clock: TestClock
   /** Everything that the sources have logged. */
   log: LogLine[]
+  /** What verifies the assertions of all its sources. */
+  assertionKeys: { keys: { kid: string; kty: string }[] }
   /** Another replica. */
   createSource(options?: SourceOptions): UpstreamTokenSource
   /** Signs somebody in at the IdP, and opens the grant as a login does. */
@@ -62,10 +69,16 @@ export type Age = 'fresh' | 'ahead' | 'stale'
 const REMAINING_SECONDS: Record<Age, number> = { fresh: 500, ahead: 20, stale: 0 }
 const LIFE_SECONDS = 600
 
+export type HouseOptions = {
+  idp?: Partial<OidcProviderOptions>
+  store?: Store
+  leaseSeconds?: number
+  /** What the backend gets. */
+  credential?: BackendCredential
+}
+
 /** Ends with the test. */
-export async function createHouse(
-  options: { idp?: Partial<OidcProviderOptions>; store?: Store; leaseSeconds?: number } = {},
-): Promise<House> {
+export async function createHouse(options: HouseOptions = {}): Promise<House> {
   const idp = await startOidcProvider({ redirectUris: [CALLBACK_URL], ...options.idp })
   onTestFinished(idp.close)
   const clock = createTestClock()
@@ -73,6 +86,7 @@ export async function createHouse(
   const lifetimes = leaseSeconds === undefined ? {} : { leaseSeconds }
   const store = options.store ?? createMemoryStore({ now: clock.now, lifetimes })
   const log: LogLine[] = []
+  const keys = deriveAssertionKeys(createKeyRing([randomBytes(32)]))
   const logger = createLogger('trace', { write: line => void log.push(JSON.parse(line)) })
   const party = await createRelyingParty(idp.issuer, {
     id: idp.clientId,
@@ -88,6 +102,7 @@ export async function createHouse(
 
   return {
     ...{ idp, store, clock, log },
+    assertionKeys: { keys: keys.map(({ publicJwk }) => ({ ...publicJwk })) },
     createSource: ({ upstreamOptions, ...sourceOptions } = {}) => {
       const upstream = createUpstream(describe(idp, upstreamOptions), store.now)
       const source = createUpstreamTokenSource({
@@ -98,6 +113,11 @@ export async function createHouse(
         now: store.now,
         refreshTimeoutMs: 5000,
         lifetime: LIFETIME,
+        injectionOf: () => ({
+          upstream: 'idp',
+          credential: options.credential ?? { kind: 'upstream' },
+        }),
+        assertions: createAssertionIssuer(keys[0], 'https://mcp.example.com', store.now),
         ...sourceOptions,
       })
       onTestFinished(source.close)

@@ -5,6 +5,14 @@ import { readIdentity } from '../../src/upstream/identity.ts'
 const known = { iss: 'https://idp.example', sub: 'alice' }
 
 describe('who signed in (OpenID Connect Core section 2)', () => {
+  it('keeps further claims that rules look at, and those only', () => {
+    const claims = { ...known, department: 'sales', org: { unit: 'a' }, phone_number: '1' }
+    expect(readIdentity(claims, undefined, ['department', 'org.unit', 'absent'])?.claims).toEqual({
+      department: 'sales',
+      'org.unit': 'a',
+    })
+  })
+
   it('is what the claims say, and of no other claim anything is kept', () => {
     const claims = {
       ...known,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { resolveUpstream } from '../../src/gateway.ts'
+import { resolveUpstreams } from '../../src/gateway/upstreams.ts'
 import type { UpstreamOptions } from '../../src/upstream/options.ts'
 import { MINIMAL, readTree } from '../config/support.ts'
 
@@ -8,7 +8,10 @@ const TENANT = '11111111-2222-3333-4444-555555555555'
 const OTHER = '99999999-8888-7777-6666-555555555555'
 
 function resolve(upstream: Record<string, unknown>): UpstreamOptions {
-  return resolveUpstream(readTree({ ...MINIMAL, upstream: { ...CLIENT, ...upstream } }))
+  const config = readTree({ ...MINIMAL, upstream: { ...CLIENT, ...upstream } })
+  const [options] = resolveUpstreams(config)
+  if (!options) throw new RangeError('nothing was resolved')
+  return options
 }
 
 const ENTRA = { provider: 'entra', tenant: TENANT, scopes: ['mcp.access'] }

@@ -5,9 +5,11 @@ import { createHouse, type House } from './house.ts'
 
 const FLOW = 'flow-1'
 
-function usable(answer: FreshToken): Usable {
-  if (answer.outcome !== 'usable') throw new Error(`no token: ${JSON.stringify(answer)}`)
-  return answer
+function usable(answer: FreshToken): Usable & { accessToken: string } {
+  if (answer.outcome !== 'usable' || answer.accessToken === undefined) {
+    throw new Error(`no token: ${JSON.stringify(answer)}`)
+  }
+  return { ...answer, accessToken: answer.accessToken }
 }
 
 const resolveMany = (source: UpstreamTokenSource, grantId: string, count: number) =>

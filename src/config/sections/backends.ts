@@ -1,9 +1,11 @@
 import { z } from 'zod'
-import { milliseconds, parsed } from '../fields.ts'
+import { milliseconds, parsed, text } from '../fields.ts'
 import { Malformed } from '../malformed.ts'
 import { distinct, itself, renamed, resolved } from '../shapes.ts'
 import { parseInstanceUrl } from '../urls.ts'
 import { required, scopes, tools } from './access.ts'
+import { allow } from './allow.ts'
+import { credential } from './credential.ts'
 
 /** First segments of the paths that the gateway answers itself. */
 const OWN_SEGMENTS = new Set([
@@ -45,9 +47,14 @@ const backend = resolved(
       .min(1)
       .check(distinct(itself, 'is listed twice'))
       .describe('URLs of the instances of the MCP server. Any of them may get any call.'),
+    upstream: text()
+      .exactOptional()
+      .describe('Which of `upstreams` signs its users in; none where there is only `upstream`.'),
     scopes,
     required,
     tools,
+    allow,
+    credential,
     timeouts: timeouts.prefault({}),
   }),
   value => ({ ...value, name: value.name ?? nameOf(value.path) }),

@@ -41,10 +41,15 @@ const client = z
       .array(scopeToken())
       .check(distinct(itself, 'is listed twice'))
       .exactOptional()
-      .describe('What it gets where it asks for no scope. Default: what the backend gives.'),
+      .describe(
+        'What it gets where it asks for no scope, and with `clientCredentials` at most. Default: what the backend gives.',
+      ),
     introspection: flag()
       .prefault(false)
       .describe('Whether it may ask `/introspect` about any access token.'),
+    clientCredentials: flag()
+      .prefault(false)
+      .describe('Whether it may get tokens for itself, with nobody signed in.'),
   })
   .check(z.superRefine(checkClient, onSection))
 
@@ -55,7 +60,7 @@ export const clients = z
   .describe('Clients that are known beforehand.')
 
 function checkClient(value: object, context: z.RefinementCtx): void {
-  const { redirectUris, trusted, introspection, ...rest } = value as Partial<
+  const { redirectUris, trusted, introspection, clientCredentials, ...rest } = value as Partial<
     z.output<typeof client>
   >
   const proofs = ['secretHash', 'jwks', 'jwksUri'].filter(key => key in rest)
@@ -67,8 +72,10 @@ function checkClient(value: object, context: z.RefinementCtx): void {
       'introspection',
       'needs secretHash, jwks or jwksUri: tokens are shown to nobody unknown',
     )
+  if (clientCredentials && proofs.length === 0)
+    complain('clientCredentials', 'needs secretHash, jwks or jwksUri: anybody could say its id')
   if (!Array.isArray(redirectUris)) return
-  if (redirectUris.length === 0 && !introspection)
+  if (redirectUris.length === 0 && !introspection && !clientCredentials)
     complain('redirectUris', 'is needed: without one nobody can sign in')
   // Anything on the user's computer can pose as a public client there, and nobody would be asked.
   if (trusted && proofs.length === 0 && !redirectUris.every(uri => /^https:/i.test(uri)))

@@ -17,11 +17,21 @@ const dev = z.strictObject({
 
 const { entra, ...others } = PRESETS
 
-/** Every member with a preset resolves to the same type; a new IdP is a new preset. */
+/** Every member resolves to the same type; a new IdP is a new preset. */
+const presetSections = [
+  presetSection('entra', entra),
+  ...Object.entries(others).map(([name, preset]) => presetSection(name as PresetName, preset)),
+] as const
+
 export const upstream = z
-  .discriminatedUnion('provider', [
-    presetSection('entra', entra),
-    ...Object.entries(others).map(([name, preset]) => presetSection(name as PresetName, preset)),
-    dev,
-  ])
+  .discriminatedUnion('provider', [...presetSections, dev])
   .describe('The identity provider that signs people in.')
+
+export const upstreams = z
+  .record(z.string(), z.discriminatedUnion('provider', [...presetSections]), {
+    error: 'expected a section of upstreams',
+  })
+  .describe(
+    'Several identity providers instead of `upstream`: a section for each, by a name of your choice, with the keys of `upstream`. Each backend then names its own.',
+  )
+  .meta({ title: 'section' })

@@ -10,6 +10,10 @@ export type ErrorData = {
   correlationId: string
   /** The client that the reader came from, where that is known. */
   clientName?: string
+  /** Who the reader is signed in as, where that is known and matters. */
+  account?: string
+  /** The service that it is about. */
+  service?: string
   /** Where trying again begins. Made by us, never taken from a request. */
   retryUrl?: string
 }
@@ -30,7 +34,17 @@ ${reference(data)}`,
   )
 }
 
-function reference({ clientName, correlationId }: ErrorData): Markup {
-  const name = clientName === undefined ? undefined : displayName(clientName)
-  return html`<p class="reference">${name !== undefined && html`App: <bdi>${name}</bdi><br>`}Reference: <code>${correlationId}</code></p>`
+function reference({ clientName, account, service, correlationId }: ErrorData): Markup {
+  const lines = [
+    ['Account', account],
+    ['Service', service],
+    ['App', clientName],
+  ] as const
+  return html`<p class="reference">${lines.map(renderLine)}Reference: <code>${correlationId}</code></p>`
+}
+
+/** Nothing where there is no name, or nothing visible in it. */
+function renderLine([label, text]: readonly [string, string | undefined]): Markup | '' {
+  const name = text === undefined ? undefined : displayName(text)
+  return name === undefined ? '' : html`${label}: <bdi>${name}</bdi><br>`
 }

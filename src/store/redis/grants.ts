@@ -8,6 +8,7 @@ import { digestSubject } from './keys.ts'
 import { parseStrings, toMs } from './records.ts'
 import type { SealedJson } from './sealed.ts'
 import { createUpstreamWrites } from './upstream-writes.ts'
+import { createWalk } from './walk.ts'
 
 /** Grants in Redis: see `docs/storage.md` for their keys and fields. */
 export function createRedisGrants(
@@ -40,6 +41,7 @@ export function createRedisGrants(
     revokeClient: clientId => revokeAll(clientList(clientId)),
     listBySubject: (issuer, subject) => lookUp.findListed(subjectList(issuer, subject)),
     listByClient: clientId => lookUp.findListed(clientList(clientId)),
+    visitAll: createWalk(connection),
   }
 }
 

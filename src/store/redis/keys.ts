@@ -7,6 +7,10 @@ export type Keys = {
   pending(handle: string): string
   code(code: string): string
   grant(grantId: string): string
+  /** The other way round; `undefined` where the key is not a grant's. */
+  grantIdOf(key: string): string | undefined
+  /** Matches the keys of all grants, as `SCAN` takes it. */
+  readonly everyGrant: string
   lease(grantId: string): string
   barrier(grantId: string): string
   grantsOfSubject(subjectDigest: string): string
@@ -23,6 +27,11 @@ export function createKeys(prefix: string): Keys {
     pending: handle => `${prefix}pending:${digest(handle)}`,
     code: code => `${prefix}code:${digest(code)}`,
     grant: grantId => `${prefix}{${grantId}}:grant`,
+    grantIdOf: key =>
+      key.startsWith(`${prefix}{`) && key.endsWith('}:grant')
+        ? key.slice(prefix.length + 1, -'}:grant'.length)
+        : undefined,
+    everyGrant: `${prefix.replace(/[\\*?[\]]/g, '\\$&')}{*}:grant`,
     lease: grantId => `${prefix}{${grantId}}:lease`,
     barrier: grantId => `${prefix}{${grantId}}:barrier`,
     grantsOfSubject: subjectDigest => `${prefix}subject:${subjectDigest}`,

@@ -1,7 +1,7 @@
 import type { KeyRing } from '../../domain/key-ring.ts'
 import type { Logger } from '../../observability/log.ts'
 import { DEFAULT_LIFETIMES, type StoreLifetimes } from '../lifetimes.ts'
-import type { Store } from '../port.ts'
+import type { Invalidations, Store } from '../port.ts'
 import { createSealer } from '../sealing.ts'
 import type { RedisConnection } from './connection.ts'
 import { createRedisGrants } from './grants.ts'
@@ -15,6 +15,8 @@ export type RedisStoreOptions = {
   ring: KeyRing
   logger: Logger
   lifetimes?: Partial<StoreLifetimes>
+  /** Of the same connection, where a store before this one has made them. */
+  invalidations?: Invalidations
 }
 
 /** The store of a gateway with replicas: one Redis, a master with sentinels, or a cluster. Closing it closes the connection. */
@@ -31,7 +33,7 @@ export function createRedisStore({
     authorizations: createRedisAuthorizations(connection, sealed, lifetimes.tombstoneSeconds),
     grants: createRedisGrants(connection, sealed, lifetimes),
     replay: createRedisReplayGuard(connection),
-    invalidations: createRedisInvalidations(connection, logger),
+    invalidations: options.invalidations ?? createRedisInvalidations(connection, logger),
     now: connection.now,
     async check() {
       await connection.run('check', 'repeatable', client => client.ping())

@@ -133,4 +133,22 @@ export function promiseLists({ store, other, all }: Subject): void {
     const { issuer, subject } = identity
     expect(idsOf(await store().grants.listBySubject(issuer, subject))).toEqual(idsOf(opened))
   })
+
+  it('shows every grant to whoever walks them all, and none that was revoked', async () => {
+    const opened = await all(each => openActive(each))
+    const revoked = await openActive(store())
+    await store().grants.revoke(revoked.grantId)
+    const shown = new Set<string>()
+    await other().grants.visitAll(async grantIds => {
+      for (const grantId of grantIds) shown.add(grantId)
+    })
+    expect(opened.filter(({ grantId }) => !shown.has(grantId))).toEqual([])
+    expect(shown.has(revoked.grantId)).toBe(false)
+  })
+
+  it('ends a walk with the failure of the visit', async () => {
+    await openActive(store())
+    const failure = new Error('enough')
+    await expect(store().grants.visitAll(() => Promise.reject(failure))).rejects.toBe(failure)
+  })
 }

@@ -5,6 +5,7 @@ import { describeRedis } from '../../../src/store/redis/connection.ts'
 import { parseInvalidation } from '../../../src/store/redis/invalidations.ts'
 import { slotOf } from '../../../src/store/redis/replicas.ts'
 import { startRedis, startRedisCluster } from '../../support/redis.ts'
+import { waitFor } from '../../support/wait-for.ts'
 import { sampleGrant, samplePending, sampleTokens } from '../samples.ts'
 import { until } from '../until.ts'
 import { type LogLine, type OpenOptions, openRedisStore } from './open.ts'
@@ -187,6 +188,10 @@ describe('the slot of a grant', () => {
     const store = openRedisStore({ cluster: cluster.nodes }, { log, waitReplicas: 1 })
     ends.push(store.close)
     const grant = sampleGrant(store.now())
+    // What may have happened is not repeated, so a write does not survive the making of the connection to its node, as a read does.
+    await waitFor(async () => (await store.grants.find(grant.grantId)) === undefined, {
+      what: 'the node of the grant to be connected',
+    })
     await store.grants.open(grant, store.now() + 60)
     expect(await store.grants.find(grant.grantId)).toEqual(grant)
     expect(log.filter(({ msg }) => /replicas did not confirm/.test(msg))).toHaveLength(1)

@@ -5,7 +5,8 @@ import { stringify } from 'yaml'
 import { parseConfig } from '../../../src/config/parse.ts'
 import { listen } from '../../../src/dev/listen.ts'
 import { mintKey } from '../../../src/domain/key-ring.ts'
-import { resolveUpstream, startGateway } from '../../../src/gateway.ts'
+import { resolveUpstreams } from '../../../src/gateway/upstreams.ts'
+import { startGateway } from '../../../src/gateway.ts'
 import { createLogger } from '../../../src/observability/log.ts'
 import { createMemoryStore } from '../../../src/store/memory.ts'
 import type { Store } from '../../../src/store/port.ts'
@@ -29,7 +30,9 @@ export type Replicas = {
 
 export type ReplicasOptions = {
   /** `upstream` of the configuration. */
-  upstream: (callbackUrl: string) => Promise<Record<string, unknown>> | Record<string, unknown>
+  upstream?: (callbackUrl: string) => Promise<Record<string, unknown>> | Record<string, unknown>
+  /** Further keys of the configuration, or others. @param backendUrl where the backend's MCP endpoint is */
+  more?: (callbackUrl: string, backendUrl: string) => Promise<Record<string, unknown>>
   send?: typeof fetch
   count?: number
 }
@@ -55,10 +58,11 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
   const shared = {
     publicUrl: front.origin,
     keys: [mintKey()],
-    upstream: await options.upstream(callbackUrl),
+    ...(options.upstream && { upstream: await options.upstream(callbackUrl) }),
     backends: [{ path: '/crm/mcp', instances: [`${backendOrigin}/mcp`] }],
     limits: { headers: '64KiB' },
     drain: { deadline: '1s' },
+    ...(await options.more?.(callbackUrl, `${backendOrigin}/mcp`)),
   }
   const { logger, log } = createMemoryLog()
   for (const [index, port] of ports.slice(0, count).entries()) {
@@ -69,7 +73,7 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
       env: {},
       readFile: () => '',
     })
-    const gateway = await startGateway(config, resolveUpstream(config), logger, {
+    const gateway = await startGateway(config, resolveUpstreams(config), logger, {
       store,
       ...(send && { send }),
     })

@@ -1,10 +1,10 @@
-import { createClientDocuments } from './authorization-server/client-documents.ts'
-import { createClientKeySource } from './authorization-server/client-keys.ts'
-import type { ClientSources } from './authorization-server/client-sources.ts'
-import type { ClientConfig, GatewayConfig } from './config/schema.ts'
-import type { Client, ClientAuthMethod, ClientKeys } from './domain/client.ts'
-import type { GuardedFetch } from './http/guarded-fetch.ts'
-import type { Logger } from './observability/log.ts'
+import { createClientDocuments } from '../authorization-server/client-documents.ts'
+import { createClientKeySource } from '../authorization-server/client-keys.ts'
+import type { ClientSources } from '../authorization-server/client-sources.ts'
+import type { ClientConfig, GatewayConfig } from '../config/schema.ts'
+import type { Client, ClientAuthMethod, ClientKeys } from '../domain/client.ts'
+import type { GuardedFetch } from '../http/guarded-fetch.ts'
+import type { Logger } from '../observability/log.ts'
 
 /** How clients become known, as configured. A part of the composition in `gateway.ts`. */
 export function createClientSources(
@@ -28,7 +28,8 @@ export function createClientSources(
 }
 
 function describeClient(config: ClientConfig): Client {
-  const { id, name, redirectUris, secretHash, scopes, trusted, introspection } = config
+  const { id, name, redirectUris, secretHash, scopes, trusted } = config
+  const { introspection, clientCredentials } = config
   const keys = findKeys(config)
   return {
     clientId: id,
@@ -38,6 +39,7 @@ function describeClient(config: ClientConfig): Client {
     origin: 'preregistered',
     trusted,
     mayIntrospect: introspection,
+    mayActAlone: clientCredentials,
     ...(secretHash !== undefined && { secretDigest: secretHash }),
     ...(keys && { keys }),
     ...(scopes && { defaultScope: scopes }),

@@ -1,0 +1,156 @@
+import * as z from 'zod'
+import type { GatewayConfig } from '../config/schema.ts'
+import type { Question, Target } from '../http/admin.ts'
+
+type Output = { write(text: string): unknown }
+
+export type AdminCommandOptions = {
+  ops: Pick<GatewayConfig['ops'], 'host' | 'port' | 'token'>
+  stdout: Output
+  stderr: Output
+}
+
+/** One command over the admin API of a gateway that runs. Each resolves to the exit code: 0, or 1 with a line on standard error. */
+export type AdminCommands = {
+  grants(owner: { subject?: string; issuer?: string; client?: string }): Promise<0 | 1>
+  revoke(target: Target): Promise<0 | 1>
+  deny(client: string): Promise<0 | 1>
+  lift(client: string): Promise<0 | 1>
+  backends(): Promise<0 | 1>
+  explain(question: Question): Promise<0 | 1>
+}
+
+const TIMEOUT_MS = 30_000
+/** Ending everything takes as long as there are grants. */
+const REVOKE_TIMEOUT_MS = 600_000
+
+const grantList = z.object({
+  grants: z.array(
+    z.object({
+      grantId: z.string(),
+      clientName: z.string(),
+      subject: z.string(),
+      email: z.string().optional(),
+      resource: z.string(),
+      scope: z.array(z.string()),
+      openedAt: z.number(),
+      dead: z.string().optional(),
+    }),
+  ),
+})
+const revocation = z.object({ revoked: z.number() })
+const backendList = z.object({
+  backends: z.array(
+    z.object({
+      name: z.string(),
+      resource: z.string(),
+      instances: z.array(
+        z.object({ instance: z.string(), state: z.string(), inFlight: z.number() }),
+      ),
+    }),
+  ),
+})
+
+const explanation = z.object({
+  isAllowed: z.boolean(),
+  steps: z.array(z.object({ rule: z.string(), verdict: z.string(), why: z.string() })),
+})
+
+export function createAdminCommands(options: AdminCommandOptions): AdminCommands {
+  const { stdout, stderr } = options
+  const ask = createAsk(options.ops)
+  const run = async (act: () => Promise<string[]>): Promise<0 | 1> => {
+    try {
+      for (const line of await act()) stdout.write(`${line}\n`)
+      return 0
+    } catch (error) {
+      stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+      return 1
+    }
+  }
+  return {
+    grants: owner =>
+      run(async () => {
+        const { grants } = grantList.parse(await ask(`/grants?${new URLSearchParams(owner)}`))
+        return grants.length === 0 ? ['no grants'] : grants.map(renderGrant)
+      }),
+    revoke: target => run(async () => [renderRevoked(await ask('/revoke', target))]),
+    deny: client =>
+      run(async () => [`client denied; ${renderRevoked(await ask('/clients/deny', { client }))}`]),
+    lift: client =>
+      run(async () => {
+        await ask('/clients/lift', { client })
+        return ['the client is no longer denied']
+      }),
+    explain: question =>
+      run(async () => {
+        const { issuer, tool, ...needed } = question
+        const optional = { ...(issuer && { issuer }), ...(tool && { tool }) }
+        const query = new URLSearchParams({ ...needed, ...optional })
+        const { isAllowed, steps } = explanation.parse(await ask(`/explain?${query}`))
+        return [
+          ...steps.map(({ rule, verdict, why }) => `${verdict.padEnd(7)}  ${rule}: ${why}`),
+          isAllowed ? 'the call is let through' : 'the call is refused',
+        ]
+      }),
+    backends: () =>
+      run(async () => {
+        const { backends } = backendList.parse(await ask('/backends'))
+        return backends.flatMap(({ resource, instances }) => [
+          resource,
+          ...instances.map(
+            ({ instance, state, inFlight }) => `  ${instance}  ${state}  ${inFlight} in flight`,
+          ),
+        ])
+      }),
+  }
+}
+
+/** @throws Error with a text for people */
+function createAsk({ host, port, token }: AdminCommandOptions['ops']) {
+  const origin = `http://${reachable(host)}:${port}`
+  return async function ask(path: string, body?: unknown): Promise<unknown> {
+    const response = await fetch(`${origin}/admin${path}`, {
+      method: body === undefined ? 'GET' : 'POST',
+      redirect: 'error',
+      signal: AbortSignal.timeout(path === '/revoke' ? REVOKE_TIMEOUT_MS : TIMEOUT_MS),
+      headers: {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    }).catch(cause => {
+      throw new Error(`no gateway answers at ${origin}; is it running?`, { cause })
+    })
+    if (response.ok) return response.json()
+    throw new Error(explain(response.status, origin, await response.text()))
+  }
+}
+
+function explain(status: number, origin: string, text: string): string {
+  if (status === 401) return 'the gateway does not accept ops.token of this configuration'
+  if (status === 404) {
+    return `${origin} has no admin API: ops.token is missing, and ops.host is not loopback`
+  }
+  return `${origin} answered ${status}: ${text.slice(0, 500)}`
+}
+
+/** Where everything is listened on, this machine is. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function renderGrant(grant: z.infer<typeof grantList>['grants'][number]): string {
+  const { grantId, clientName, subject, email, resource, scope, openedAt, dead } = grant
+  const since = new Date(openedAt * 1000).toISOString()
+  const who = email === undefined ? subject : `${subject} (${email})`
+  const state = dead === undefined ? '' : `  needs a new login: ${dead}`
+  return `${grantId}  ${who}  ${clientName}  ${resource}  ${scope.join(' ')}  since ${since}${state}`
+}
+
+function renderRevoked(answer: unknown): string {
+  const { revoked } = revocation.parse(answer)
+  return revoked === 1 ? '1 grant revoked' : `${revoked} grants revoked`
+}

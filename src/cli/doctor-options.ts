@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import type { GatewayConfig } from '../config/schema.ts'
+import { createLogger } from '../observability/log.ts'
+import { type DoctorOptions, runDoctor } from './doctor.ts'
+
+/** How the gateway reaches what is configured. */
+export type Reach = (config: GatewayConfig) => Pick<DoctorOptions, 'upstreams' | 'redis'>
+
+/** How `doctor` is called. @param load explains what is wrong with a configuration, and answers nothing then */
+export function addDoctorCommand(
+  program: Command,
+  configOption: readonly [string, string, string],
+  load: (file: string) => GatewayConfig | undefined,
+  reach: Reach,
+): void {
+  program
+    .command('doctor')
+    .description(
+      'look at the identity provider, Redis, the backends and the public URL; changes nothing',
+    )
+    .option(
+      '--token-file <file>',
+      'an access token of the identity provider, for backends that want one',
+    )
+    .option(...configOption)
+    .action(async ({ config: file, tokenFile }: { config: string; tokenFile?: string }) => {
+      const config = load(file)
+      if (config) process.exitCode = await examine(config, reach, tokenFile)
+    })
+}
+
+function examine(
+  config: GatewayConfig,
+  reach: Reach,
+  tokenFile: string | undefined,
+): Promise<0 | 1> {
+  const { publicUrl, backends } = config
+  return runDoctor({
+    publicUrl,
+    ...reach(config),
+    backends: backends.map(({ path, instances }) => ({
+      ...{ path, instances },
+      resource: publicUrl + path,
+    })),
+    token: tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim(),
+    logger: createLogger('silent'),
+    now: () => Date.now() / 1000,
+    stdout: process.stdout,
+  })
+}

@@ -1,0 +1,57 @@
+import type { Logger } from '../observability/log.ts'
+import type { RedisConnectionOptions } from '../store/redis/connection.ts'
+import type { UpstreamOptions } from '../upstream/options.ts'
+import { type ExaminedBackend, examineBackend } from './doctor/backend.ts'
+import type { Finding } from './doctor/finding.ts'
+import { examinePublicUrl } from './doctor/public-url.ts'
+import { examineRedis } from './doctor/redis.ts'
+import { examineUpstream } from './doctor/upstream.ts'
+
+export type DoctorOptions = {
+  publicUrl: string
+  upstreams: readonly UpstreamOptions[]
+  redis: RedisConnectionOptions | undefined
+  backends: readonly (ExaminedBackend & { path: string })[]
+  /** An access token of the identity provider, to show to backends that want one. */
+  token: string | undefined
+  logger: Logger
+  /** Epoch seconds. */
+  now: () => number
+  stdout: { write(text: string): unknown }
+}
+
+/**
+ * The command `doctor`: looks at everything around the gateway, from where it runs, and says what is wrong and how to mend it. Changes nothing.
+ *
+ * @returns the exit code: 1 where something fails
+ */
+export async function runDoctor(options: DoctorOptions): Promise<0 | 1> {
+  const { publicUrl, upstreams, redis, backends, token, logger, now, stdout } = options
+  const paths = backends.map(({ path }) => path)
+  const sections: [string, Promise<Finding[]>][] = [
+    ...upstreams.map((upstream): [string, Promise<Finding[]>] => [
+      `identity provider ${upstream.name}`,
+      examineUpstream(upstream, now),
+    ]),
+    ['store', examineRedis(redis, logger, now)],
+    ...backends.map((backend): [string, Promise<Finding[]>] => [
+      `backend ${backend.path}`,
+      examineBackend(backend, token),
+    ]),
+    ['public URL', examinePublicUrl(publicUrl, paths)],
+  ]
+  const all: Finding[] = []
+  for (const [title, examination] of sections) {
+    const findings = await examination
+    stdout.write(`${title}\n${findings.map(renderFinding).join('')}`)
+    all.push(...findings)
+  }
+  const count = (level: Finding['level']) => all.filter(finding => finding.level === level).length
+  stdout.write(`${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} to mend\n`)
+  return count('fail') > 0 ? 1 : 0
+}
+
+function renderFinding({ level, what, fix }: Finding): string {
+  const advice = fix === undefined ? '' : `        fix: ${fix}\n`
+  return `  ${level.padEnd(4)}  ${what}\n${advice}`
+}

@@ -1,0 +1,88 @@
+import type { Logger } from '../../observability/log.ts'
+import {
+  createRedisConnection,
+  describeRedis,
+  type RedisConnection,
+  type RedisConnectionOptions,
+} from '../../store/redis/connection.ts'
+import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
+import { judgeSkew } from './upstream.ts'
+
+const PINGS = 10
+const SLOW_MS = 10
+const OLDEST = [6, 2] as const
+
+/** Looks at Redis as the gateway uses it: same connection, same deadline. Writes nothing. */
+export async function examineRedis(
+  options: RedisConnectionOptions | undefined,
+  logger: Logger,
+  now: () => number,
+): Promise<Finding[]> {
+  if (!options) {
+    return [warn('state is in memory: one process only, and a restart ends it', 'configure redis')]
+  }
+  const connection = createRedisConnection(options, logger)
+  try {
+    const { version, maxmemoryPolicy, connectedReplicas } = await describeRedis(connection)
+    return [
+      judgeVersion(version),
+      judgePolicy(maxmemoryPolicy),
+      judgeReplicas(connectedReplicas),
+      await measureLatency(connection),
+      judgeSkew('Redis', now() - (await readClock(connection))),
+    ]
+  } catch (error) {
+    return [
+      fail(
+        `Redis does not answer: ${reasonOf(error)}`,
+        'check redis, its password and TLS, and the network between',
+      ),
+    ]
+  } finally {
+    await connection.close()
+  }
+}
+
+function judgeVersion(version: string | undefined): Finding {
+  const fix = 'use Redis 6.2 or later'
+  if (version === undefined) return warn('Redis does not say its version', fix)
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  const isNewEnough = major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])
+  return isNewEnough ? ok(`Redis ${version}`) : fail(`Redis ${version} is too old`, fix)
+}
+
+function judgePolicy(policy: string | undefined): Finding {
+  if (policy === 'noeviction') return ok('Redis evicts nothing')
+  const fix = 'set maxmemory-policy to noeviction'
+  return policy === undefined
+    ? warn('Redis does not say whether it evicts keys', `${fix}, or see that the provider has`)
+    : fail(`Redis evicts keys when its memory is full (${policy}): users are logged out`, fix)
+}
+
+function judgeReplicas(count: number | undefined): Finding {
+  return count
+    ? ok(`Redis replicas: ${count}`)
+    : warn(
+        'Redis has no replica: when it goes, so does everybody’s login',
+        'add one, with sentinels or in a cluster, and an append-only file',
+      )
+}
+
+async function measureLatency({ run }: RedisConnection): Promise<Finding> {
+  const times: number[] = []
+  for (let count = 0; count < PINGS; count += 1) {
+    const startedAt = performance.now()
+    await run('ping', 'repeatable', client => client.ping())
+    times.push(performance.now() - startedAt)
+  }
+  const median = times.sort((left, right) => left - right)[PINGS / 2] ?? 0
+  const what = `Redis answers in ${median.toFixed(1)} ms`
+  return median < SLOW_MS
+    ? ok(what)
+    : warn(what, 'bring it nearer: each login asks it some ten times')
+}
+
+async function readClock({ run }: RedisConnection): Promise<number> {
+  const [seconds, microseconds] = await run('time', 'repeatable', client => client.time())
+  return Number(seconds) + Number(microseconds) / 1e6
+}

@@ -1,0 +1,25 @@
+import type { EnterpriseIssuer } from '../authorization-server/enterprise-issuer.ts'
+import { createIssuerKeySource } from '../authorization-server/issuer-keys.ts'
+import type { GatewayConfig } from '../config/schema.ts'
+import { isLoopbackHost } from '../config/urls.ts'
+import { createTrustedFetch } from '../http/trusted-fetch.ts'
+import type { Logger } from '../observability/log.ts'
+
+/** The identity providers whose assertions count, as configured. A part of the composition in `gateway.ts`. */
+export function createEnterpriseIssuers(
+  { enterprise }: Pick<GatewayConfig, 'enterprise'>,
+  send: typeof fetch,
+  logger: Logger,
+  now: () => number,
+): ReadonlyMap<string, EnterpriseIssuer> {
+  const isPermitted = ({ protocol, hostname }: URL): boolean =>
+    protocol === 'https:' || (protocol === 'http:' && isLoopbackHost(hostname))
+  const keysOf = createIssuerKeySource(createTrustedFetch(send, isPermitted), logger, now)
+  const issuers = enterprise?.issuers ?? []
+  return new Map(
+    issuers.map(({ issuer, jwksUri, clients }) => [
+      issuer,
+      { issuer, keys: keysOf({ issuer, jwksUri }), ...(clients && { clients }) },
+    ]),
+  )
+}

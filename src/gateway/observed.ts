@@ -1,0 +1,75 @@
+import type { Audit } from '../observability/audit.ts'
+import type { GaugeSources, Metrics } from '../observability/metrics.ts'
+import type { BackendMetrics } from '../observability/request-metrics.ts'
+import type { BackendObserver } from '../proxy/observer.ts'
+import type { Upstream } from '../upstream/provider.ts'
+import type { FreshToken, UpstreamTokenSource } from '../upstream/tokens.ts'
+import type { Serving } from './serving.ts'
+
+const TOOL_NAME_AT_MOST = 128
+
+/** Counts the requests to a backend, and puts on record what its policy refuses. A part of the composition in `gateway.ts`. */
+export function observeBackend(metrics: BackendMetrics, audit: Audit): BackendObserver {
+  return {
+    ...metrics,
+    forbade({ claims, correlationId, tool, reason }) {
+      const { grantId, clientId, subject, resource, scope } = claims
+      const about = { correlationId, grantId, clientId, subject, resource, scope, reason }
+      // A client writes it.
+      const named = tool !== undefined && { tool: tool.slice(0, TOOL_NAME_AT_MOST) }
+      audit({ event: 'policy', outcome: 'denied', ...about, ...named })
+    },
+  }
+}
+
+/** An upstream whose refreshes are counted and measured. A part of the composition in `gateway.ts`. */
+export function observeUpstream(upstream: Upstream, metrics: Metrics): Upstream {
+  return {
+    ...upstream,
+    async refresh(grant, signal, wanted) {
+      const startedAt = performance.now()
+      const result = await upstream.refresh(grant, signal, wanted)
+      const label = result.outcome === 'refreshed' ? 'refreshed' : result.failure.kind
+      metrics.upstreamRefresh(label, (performance.now() - startedAt) / 1000)
+      return result
+    },
+  }
+}
+
+/** A token source whose look-ups are counted by where they found the token. */
+export function observeTokens(tokens: UpstreamTokenSource, metrics: Metrics): UpstreamTokenSource {
+  const noted = (token: FreshToken): FreshToken => {
+    metrics.tokenLookUp(token.outcome === 'usable' ? token.path : token.outcome)
+    return token
+  }
+  return {
+    peek(grantId) {
+      const token = tokens.peek(grantId)
+      if (token) metrics.tokenLookUp(token.path)
+      return token
+    },
+    resolve: async (grantId, correlationId) => noted(await tokens.resolve(grantId, correlationId)),
+    resolveAfterRejection: async (grantId, rejected, correlationId) =>
+      noted(await tokens.resolveAfterRejection(grantId, rejected, correlationId)),
+    close: tokens.close,
+  }
+}
+
+/** @param servings the current one first */
+export function describeGauges(
+  servings: () => readonly Pick<Serving, 'proxy'>[],
+  isStoreReachable: () => Promise<boolean>,
+): GaugeSources {
+  const sum = (count: (serving: Pick<Serving, 'proxy'>) => number) =>
+    servings().reduce((total, serving) => total + count(serving), 0)
+  return {
+    isStoreReachable,
+    eventStreams: () => sum(({ proxy }) => proxy.state().eventStreams),
+    requestsInFlight: () => sum(({ proxy }) => proxy.state().callsInFlight),
+    instances: () =>
+      (servings()[0]?.proxy.state().backends ?? []).map(({ name, instances }) => {
+        const ejected = instances.filter(({ state }) => state === 'ejected').length
+        return { backend: name, ejected, serving: instances.length - ejected }
+      }),
+  }
+}

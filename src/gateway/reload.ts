@@ -1,0 +1,58 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { GatewayConfig } from '../config/schema.ts'
+
+/**
+ * What of a new configuration can be had without a restart. What cannot stays as it runs: listeners are open, state is where it is, and `publicUrl` is the issuer of everything that was
+ * given out.
+ *
+ * @returns the configuration to serve by, and the top-level keys of the file that differ from it
+ */
+export function keepFixed(
+  running: GatewayConfig,
+  wanted: GatewayConfig,
+): { config: GatewayConfig; fixed: string[] } {
+  const { redis: _wantedRedis, upstream, upstreams, ...others } = wanted
+  const isDev = running.upstream?.provider === 'dev' || upstream?.provider === 'dev'
+  const chosen = isDev ? running : { upstream, upstreams }
+  const config: GatewayConfig = {
+    ...others,
+    ...(running.redis && { redis: running.redis }),
+    publicUrl: running.publicUrl,
+    listen: running.listen,
+    ops: running.ops,
+    keepAliveMs: running.keepAliveMs,
+    limits: { ...wanted.limits, headersBytes: running.limits.headersBytes },
+    lifetimes: running.redis ? wanted.lifetimes : keepMemoryLifetimes(running, wanted),
+    ...(chosen.upstream && { upstream: chosen.upstream }),
+    ...(chosen.upstreams && { upstreams: chosen.upstreams }),
+  }
+  return {
+    config,
+    fixed: KEYS.filter(key => !isDeepStrictEqual(config[key], wanted[key])).map(nameOf),
+  }
+}
+
+const KEYS = [
+  'publicUrl',
+  'listen',
+  'ops',
+  'redis',
+  'keepAliveMs',
+  'limits',
+  'lifetimes',
+  'upstream',
+] as const
+
+/** As it is called in the file. */
+function nameOf(key: (typeof KEYS)[number]): string {
+  return key === 'keepAliveMs' ? 'keepAlive' : key
+}
+
+/** The store in memory is made once. */
+function keepMemoryLifetimes(
+  running: GatewayConfig,
+  wanted: GatewayConfig,
+): GatewayConfig['lifetimes'] {
+  const { refreshGraceSeconds, grantAbsoluteSeconds } = running.lifetimes
+  return { ...wanted.lifetimes, refreshGraceSeconds, grantAbsoluteSeconds }
+}

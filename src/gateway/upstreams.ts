@@ -1,0 +1,65 @@
+import type { BackendConfig, GatewayConfig } from '../config/schema.ts'
+import { nameOfUpstream, upstreamsOf } from '../config/upstreams.ts'
+import { claimsOf } from '../domain/access-rule.ts'
+import type { InjectionOf } from '../upstream/injection.ts'
+import type { UpstreamOptions } from '../upstream/options.ts'
+import { callbackUrlOf, resolveUpstreamOptions } from '../upstream/resolve.ts'
+
+/** Where the embedded IdP listens, and what the gateway is to it. */
+export type DevUpstream = { issuer: string; clientId: string; clientSecret: string }
+
+/**
+ * What the configured upstreams are to the upstream room. A part of the composition in `gateway.ts`.
+ *
+ * @param dev the embedded IdP, if that is an upstream
+ */
+export function resolveUpstreams(config: GatewayConfig, dev?: DevUpstream): UpstreamOptions[] {
+  const callbackUrl = callbackUrlOf(config)
+  return upstreamsOf(config).map(([name, upstream]) => {
+    const options =
+      upstream.provider === 'dev'
+        ? describeDev(name, callbackUrl, dev)
+        : resolveUpstreamOptions(upstream, name, callbackUrl)
+    return { ...options, keptClaims: keptClaimsOf(config.backends, name) }
+  })
+}
+
+/** Which upstream a backend's grants are of, and what it gets from them. */
+export function createInjectionOf({ publicUrl, backends }: GatewayConfig): InjectionOf {
+  const injections = new Map(
+    backends.map(backend => [
+      publicUrl + backend.path,
+      { upstream: nameOfUpstream(backend), credential: backend.credential },
+    ]),
+  )
+  return resource => injections.get(resource)
+}
+
+function keptClaimsOf(backends: readonly BackendConfig[], upstream: string): string[] {
+  const rules = backends
+    .filter(backend => nameOfUpstream(backend) === upstream)
+    .flatMap(({ allow }) => allow ?? [])
+  return [...new Set(rules.flatMap(claimsOf))]
+}
+
+function describeDev(
+  name: string,
+  callbackUrl: string,
+  dev: DevUpstream | undefined,
+): UpstreamOptions {
+  if (!dev) throw new RangeError('the development IdP has not been started')
+  return {
+    ...dev,
+    name,
+    callbackUrl,
+    tokenAuthMethod: 'client_secret_post',
+    scopes: ['openid', 'profile', 'email', 'groups', 'offline_access'],
+    authorizeParams: {},
+    codeParams: {},
+    refreshParams: {},
+    refreshScope: 'none',
+    issParam: 'verify',
+    repeatsRefresh: false,
+    timeoutMs: 10_000,
+  }
+}

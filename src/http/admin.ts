@@ -1,0 +1,160 @@
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
+import { bearerAuth } from 'hono/bearer-auth'
+import { bodyLimit } from 'hono/body-limit'
+import * as z from 'zod'
+import { isSameSecret } from '../domain/secret.ts'
+
+/** A grant as operators see it: who, which client, what for, since when. Never a token. */
+export type GrantSummary = {
+  grantId: string
+  clientId: string
+  clientName: string
+  upstream: string
+  issuer: string
+  subject: string
+  email?: string
+  resource: string
+  scope: readonly string[]
+  /** Epoch seconds. */
+  openedAt: number
+  /** The upstream's `error`, where it gives no more tokens. */
+  dead?: string
+}
+
+/** Whose grants. An issuer that is not named is that of the configured upstream. */
+export type Owner = { subject: string; issuer?: string | undefined } | { client: string }
+/** Which grants. */
+export type Target = Owner | { grant: string } | { everything: true }
+
+export type InstanceHealth = { instance: string; state: 'serving' | 'ejected'; inFlight: number }
+export type BackendHealth = {
+  name: string
+  resource: string
+  instances: readonly InstanceHealth[]
+}
+
+/** A call that somebody wonders about. */
+export type Question = {
+  subject: string
+  issuer?: string | undefined
+  client: string
+  resource: string
+  tool?: string | undefined
+}
+/** One rule that it meets, and why it passes or does not. */
+export type Step = { rule: string; verdict: 'passed' | 'refused'; why: string }
+/** The rules in their order, up to the one that decides. */
+export type Explanation = { isAllowed: boolean; steps: readonly Step[] }
+
+/** What the admin API can do; the gateway supplies it. */
+export type AdminOperations = {
+  list(owner: Owner): Promise<GrantSummary[]>
+  /** @returns how many grants it ended */
+  revoke(target: Target, correlationId: string): Promise<number>
+  /** From now on nobody knows the client. @returns how many of its grants it ended */
+  deny(clientId: string, correlationId: string): Promise<number>
+  lift(clientId: string, correlationId: string): Promise<void>
+  /** YAML, secrets redacted. */
+  effectiveConfig(): string
+  backends(): readonly BackendHealth[]
+  explain(question: Question): Promise<Explanation>
+}
+
+export type AdminOptions = {
+  operations: AdminOperations
+  /** Asked of every request where there is one. */
+  token?: string
+  /** It listens on loopback, where a web page may send a browser under any name. */
+  isLoopback: boolean
+  createCorrelationId: () => string
+}
+
+const name = z.string().min(1)
+const bySubject = z.strictObject({ subject: name, issuer: name.optional() })
+const byClient = z.strictObject({ client: name })
+const owner = z.union([bySubject, byClient])
+const target = z.union([
+  bySubject,
+  byClient,
+  z.strictObject({ grant: name }),
+  z.strictObject({ everything: z.literal(true) }),
+])
+
+const question = z.strictObject({
+  subject: name,
+  issuer: name.optional(),
+  client: name,
+  resource: name,
+  tool: name.optional(),
+})
+
+const MAX_BODY_BYTES = 64 * 1024
+const LOOPBACK_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
+
+/** The admin API, for the ops listener under `/admin`. JSON in and out; what is malformed gets 400 and does nothing. */
+export function createAdminApp(options: AdminOptions): Hono {
+  const { operations, token, createCorrelationId } = options
+  const app = new Hono()
+  app.use(refuseBrowsers(options.isLoopback))
+  if (token !== undefined) {
+    app.use(bearerAuth({ verifyToken: presented => isSameSecret(presented, token) }))
+  }
+  app.use(bodyLimit({ maxSize: MAX_BODY_BYTES }))
+  app.get('/grants', async c => {
+    const asked = owner.safeParse(c.req.query())
+    if (!asked.success) return refuse(c, 'expected subject (and perhaps issuer), or client')
+    return c.json({ grants: await operations.list(asked.data) })
+  })
+  app.post('/revoke', async c => {
+    const asked = target.safeParse(await readJson(c))
+    if (!asked.success) return refuse(c, 'expected one of grant, subject, client and everything')
+    return c.json({ revoked: await operations.revoke(asked.data, createCorrelationId()) })
+  })
+  app.post('/clients/deny', async c => {
+    const asked = byClient.safeParse(await readJson(c))
+    if (!asked.success) return refuse(c, 'expected client')
+    return c.json({ revoked: await operations.deny(asked.data.client, createCorrelationId()) })
+  })
+  app.post('/clients/lift', async c => {
+    const asked = byClient.safeParse(await readJson(c))
+    if (!asked.success) return refuse(c, 'expected client')
+    await operations.lift(asked.data.client, createCorrelationId())
+    return c.json({})
+  })
+  app.get('/explain', async c => {
+    const asked = question.safeParse(c.req.query())
+    if (!asked.success) return refuse(c, 'expected subject, client, resource, and perhaps a tool')
+    return c.json(await operations.explain(asked.data))
+  })
+  app.get('/config', c => c.text(operations.effectiveConfig()))
+  app.get('/backends', c => c.json({ backends: operations.backends() }))
+  return app
+}
+
+/**
+ * An operator's tools send no `Origin`, and browsers send one with whatever a page lets them change. On loopback a page whose name was rebound to this machine could
+ * read as well, so there the name must be the machine's own.
+ */
+function refuseBrowsers(isLoopback: boolean): MiddlewareHandler {
+  return async function guard(c, next) {
+    const { host = '', origin, 'sec-fetch-site': site } = c.req.header()
+    const isForeign = origin !== undefined || site === 'cross-site' || site === 'same-site'
+    if (isForeign) return refuse(c, 'not for web pages', 403)
+    if (isLoopback && !LOOPBACK_HOST.test(host)) return refuse(c, 'not under this name', 403)
+    return next()
+  }
+}
+
+function refuse(c: Context, description: string, status: 400 | 403 = 400): Response {
+  return c.json({ error: 'invalid_request', error_description: description }, status)
+}
+
+/** `undefined` for what is no JSON or does not say that it is: a form on a web page cannot. */
+async function readJson(c: Context): Promise<unknown> {
+  if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '')) return undefined
+  try {
+    return await c.req.json()
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,157 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { AuditEvent } from './audit.ts'
+import { createCounterFamily } from './instruments.ts'
+import { type BackendMetrics, createRequestMetrics } from './request-metrics.ts'
+
+/** What the gateway counts and measures. Labels are bounded: every value comes from the configuration, from a fixed list or from a list that is learned up to a size. */
+export type Metrics = {
+  backend(name: string): BackendMetrics
+  auditEvent(event: AuditEvent): void
+  storeOperation(operation: string, result: 'ok' | 'outage' | 'error', seconds: number): void
+  /** @param result `refreshed`, or why not */
+  upstreamRefresh(result: string, seconds: number): void
+  /** Where the upstream token of a call came from, or why there was none. */
+  tokenLookUp(path: string): void
+  reload(succeeded: boolean): void
+  /** The text for Prometheus, with what `sources` says now. */
+  render(sources: GaugeSources): Promise<{ contentType: string; text: string }>
+}
+
+/** What is not counted but asked for. */
+export type GaugeSources = {
+  eventStreams(): number
+  requestsInFlight(): number
+  instances(): readonly { backend: string; serving: number; ejected: number }[]
+  isStoreReachable(): Promise<boolean>
+}
+
+export const METRIC_PREFIX = 'mcp_gateway_'
+
+const STORE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
+const REFRESH_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+/** @param version of the gateway; for the build info */
+export function createMetrics(version: string): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({
+    register: registry,
+    prefix: METRIC_PREFIX,
+    eventLoopMonitoringPrecision: 20,
+  })
+  const requests = createRequestMetrics(METRIC_PREFIX)
+  const lookUps = createCounterFamily({
+    name: `${METRIC_PREFIX}upstream_token_lookups_total`,
+    help: 'Where the upstream token of a call came from, or why there was none; `cache` is the usual way.',
+    labelNames: ['path'],
+  })
+  const lookUpCells = new Map<string, { value: number }>()
+  const gauges = createGauges(registry)
+  createGauge(registry, 'build_info', 'Always 1; the labels say what runs.', ['version', 'node'])
+    .labels(version, process.version)
+    .set(1)
+  return {
+    backend: requests.backend,
+    ...createRareMetrics(registry),
+    tokenLookUp(path) {
+      const cell = lookUpCells.get(path) ?? lookUps.cell(path)
+      lookUpCells.set(path, cell)
+      cell.value += 1
+    },
+    async render(sources) {
+      await gauges.read(sources)
+      const text = await registry.metrics()
+      return {
+        contentType: registry.contentType,
+        text: `${text}${requests.render()}${lookUps.render()}`,
+      }
+    },
+  }
+}
+
+/** What happens seldom enough for labels to be looked up each time. */
+function createRareMetrics(
+  registry: Registry,
+): Pick<Metrics, 'auditEvent' | 'storeOperation' | 'upstreamRefresh' | 'reload'> {
+  const registers = [registry]
+  const audit = new Counter({
+    name: `${METRIC_PREFIX}authorization_events_total`,
+    help: 'Decisions about access (registration, consent, login, token, revocation and others) by outcome.',
+    labelNames: ['event', 'outcome'],
+    registers,
+  })
+  const store = new Histogram({
+    name: `${METRIC_PREFIX}store_operation_seconds`,
+    help: 'Operations of the store by result, and how long they took.',
+    labelNames: ['operation', 'result'],
+    buckets: STORE_BUCKETS,
+    registers,
+  })
+  const refresh = new Histogram({
+    name: `${METRIC_PREFIX}upstream_refresh_seconds`,
+    help: 'Refreshes of upstream tokens at the identity provider by result, and how long they took.',
+    labelNames: ['result'],
+    buckets: REFRESH_BUCKETS,
+    registers,
+  })
+  const reloads = new Counter({
+    name: `${METRIC_PREFIX}config_reloads_total`,
+    help: 'Reloads of the configuration by result.',
+    labelNames: ['result'],
+    registers,
+  })
+  const lastReload = createGauge(
+    registry,
+    'config_last_reload_successful',
+    'Whether the configuration that is in its file is the one that runs.',
+  )
+  lastReload.set(1)
+  for (const result of ['success', 'failure']) reloads.labels(result).inc(0)
+  return {
+    auditEvent: ({ event, outcome }) => audit.labels(event, outcome).inc(),
+    storeOperation: (operation, result, seconds) =>
+      store.labels(operation, result).observe(seconds),
+    upstreamRefresh: (result, seconds) => refresh.labels(result).observe(seconds),
+    reload: succeeded => {
+      reloads.labels(succeeded ? 'success' : 'failure').inc()
+      lastReload.set(succeeded ? 1 : 0)
+    },
+  }
+}
+
+function createGauges(registry: Registry) {
+  const streams = createGauge(registry, 'event_streams', 'Event streams that are open.')
+  const inFlight = createGauge(
+    registry,
+    'requests_in_flight',
+    'Calls on their way to a backend or back, open streams among them.',
+  )
+  const instances = createGauge(
+    registry,
+    'backend_instances',
+    'Instances of each backend by state.',
+    ['backend', 'state'],
+  )
+  const store = createGauge(registry, 'store_reachable', 'Whether the store answers.')
+  return {
+    async read(sources: GaugeSources): Promise<void> {
+      streams.set(sources.eventStreams())
+      inFlight.set(sources.requestsInFlight())
+      // A backend that a reload has taken away is counted no more.
+      instances.reset()
+      for (const { backend, serving, ejected } of sources.instances()) {
+        instances.labels(backend, 'serving').set(serving)
+        instances.labels(backend, 'ejected').set(ejected)
+      }
+      store.set((await sources.isStoreReachable()) ? 1 : 0)
+    },
+  }
+}
+
+function createGauge<Label extends string>(
+  registry: Registry,
+  name: string,
+  help: string,
+  labelNames: readonly Label[] = [],
+): Gauge<Label> {
+  return new Gauge({ name: METRIC_PREFIX + name, help, labelNames, registers: [registry] })
+}

@@ -1,0 +1,62 @@
+import type { AccessTokenClaims } from '../domain/access-token.ts'
+import type { Arrival, Call } from './call.ts'
+import type { Failure } from './failures.ts'
+
+/**
+ * How a request ended: with the backend's answer (`ok`, or an error by its status), with the client gone, or with a failure of the proxy's own.
+ */
+export type Outcome = 'ok' | 'clientError' | 'serverError' | 'abandoned' | Failure
+
+/** Learns of the requests to one backend. Stands on the hot path: it may neither throw nor wait. */
+export type BackendObserver = {
+  /** The head of the backend's answer has come. Milliseconds from admission to dispatch, and from there to here. */
+  answered(gatewayMs: number, backendMs: number): void
+  /** The request is over; said once for each. */
+  ended(method: string, tool: string | undefined, outcome: Outcome): void
+  /** The backend's policy has refused a call. */
+  forbade(refused: RefusedCall): void
+}
+
+export type RefusedCall = {
+  claims: AccessTokenClaims
+  correlationId: string
+  /** Where the request names one in a header field. */
+  tool: string | undefined
+  reason: string
+}
+
+export function noteAnswered({ arrival, startedAt, sentAt }: Call): void {
+  arrival.backend.observer?.answered(sentAt - startedAt, performance.now() - sentAt)
+}
+
+/** The backend's answer is through. */
+export function noteFinished({ arrival }: Call): void {
+  const { statusCode } = arrival.res
+  noteEnded(arrival, statusCode < 400 ? 'ok' : statusCode < 500 ? 'clientError' : 'serverError')
+}
+
+export function noteEnded(arrival: Arrival, outcome: Outcome): void {
+  const { backend, head, req } = arrival
+  if (!backend.observer) return
+  backend.observer.ended(head.mcpMethod ?? req.method ?? '', toolOf(arrival), outcome)
+}
+
+/** Says nothing of failures that are no decision of a policy. */
+export function noteForbidden({ arrival, claims }: Call, failure: Failure, reason: string): void {
+  if (failure !== 'insufficientScope' && failure !== 'forbidden') return
+  const { backend, correlationId } = arrival
+  backend.observer?.forbade({ claims, correlationId, tool: toolOf(arrival), reason })
+}
+
+function toolOf({ head, req }: Arrival): string | undefined {
+  return head.mcpMethod === 'tools/call' ? nameOf(req.rawHeaders) : undefined
+}
+
+/** What `Mcp-Name` says, in a flat list of fields. */
+function nameOf(rawHeaders: readonly string[]): string | undefined {
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]
+    if (name?.length === 8 && name.toLowerCase() === 'mcp-name') return rawHeaders[index + 1]
+  }
+  return undefined
+}

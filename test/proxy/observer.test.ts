@@ -1,0 +1,86 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { BackendObserver } from '../../src/proxy/observer.ts'
+import { ask, deadUrl, eventually, open, startBackend, startGateway } from './support.ts'
+
+type Ended = Parameters<BackendObserver['ended']>
+
+async function setUp(instances: string[], proxy = {}) {
+  const ended: Ended[] = []
+  const times: [number, number][] = []
+  const forbidden: object[] = []
+  const observe = (backend: string): BackendObserver => ({
+    answered: (...both) => void times.push(both),
+    ended: (...one) => void ended.push(one),
+    forbade: refused => void forbidden.push({ backend, ...refused }),
+  })
+  const gateway = await startGateway({ instances, proxy: { observe, ...proxy } })
+  return { gateway, ended, times, forbidden }
+}
+
+describe('every request is told once', () => {
+  test('with its method and tool where it names them', async () => {
+    const backend = await startBackend()
+    const { gateway, ended, times } = await setUp([backend.url])
+    const headers = { 'mcp-method': 'tools/call', 'Mcp-Name': 'search' }
+    await ask(gateway, { headers, body: '{}' })
+    await ask(gateway, { body: '{}' })
+    expect(ended).toEqual([
+      ['tools/call', 'search', 'ok'],
+      ['POST', undefined, 'ok'],
+    ])
+    expect(times).toHaveLength(2)
+    for (const [own, theirs] of times) {
+      expect(own).toBeGreaterThanOrEqual(0)
+      expect(theirs).toBeGreaterThan(0)
+    }
+  })
+
+  test.each([
+    [404, 'clientError'],
+    [503, 'serverError'],
+  ])('as the backend answered it: %i', async (status, outcome) => {
+    const backend = await startBackend((_req, res) => res.writeHead(status).end('{}'))
+    const { gateway, ended } = await setUp([backend.url])
+    await ask(gateway, { body: '{}' })
+    expect(ended).toEqual([['POST', undefined, outcome]])
+  })
+
+  test('as what kept it from the backend', async () => {
+    const { gateway, ended } = await setUp([await deadUrl()])
+    await ask(gateway, { token: null })
+    await ask(gateway, { token: 'forged' })
+    await ask(gateway, { headers: { origin: 'https://evil.example' } })
+    await ask(gateway, { body: '{}' })
+    expect(ended.map(([, , outcome]) => outcome)).toEqual([
+      'unauthenticated',
+      'invalidToken',
+      'forbiddenOrigin',
+      'backendUnreachable',
+    ])
+  })
+
+  test('as abandoned where its client has left', async () => {
+    const backend = await startBackend((_req, res) => {
+      res.writeHead(200, { 'content-type': 'text/event-stream' })
+      res.write('data: 1\n\n')
+    })
+    const { gateway, ended } = await setUp([backend.url])
+    const res = await open(gateway, { method: 'GET' })
+    expect(gateway.proxy.state()).toMatchObject({ callsInFlight: 1, eventStreams: 1 })
+    res.destroy()
+    await eventually(() => ended.length > 0, 'it is told')
+    expect(ended).toEqual([['GET', undefined, 'abandoned']])
+    expect(gateway.proxy.state()).toMatchObject({ callsInFlight: 0, eventStreams: 0 })
+  })
+})
+
+test('the state of the instances is shown', async () => {
+  const [dead, backend] = [await deadUrl(), await startBackend()]
+  const { gateway } = await setUp([dead, backend.url])
+  onTestFinished(() => backend.close())
+  const states = () =>
+    gateway.proxy.state().backends.flatMap(one => one.instances.map(({ state }) => state))
+  expect(states()).toEqual(['serving', 'serving'])
+  for (let n = 0; n < 40 && states()[0] === 'serving'; n += 1) await ask(gateway, { body: '{}' })
+  expect(states()).toEqual(['ejected', 'serving'])
+})
