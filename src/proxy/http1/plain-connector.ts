@@ -13,7 +13,7 @@ const READ_BYTES = 65_536
 type Waiting = { request: OutboundRequest; observer: ExchangeObserver }
 
 /**
- * Connections of our own, for plain HTTP/1.1: a third of what undici costs. How many there are is bounded by how many exchanges are.
+ * Connections of our own, for plain HTTP/1.1. How many there are is bounded by how many exchanges are.
  *
  * @param url of the instance; only its host and port count
  */
