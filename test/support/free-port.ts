@@ -3,7 +3,9 @@ import { createServer, type Server } from 'node:net'
 
 /** Below every system's ephemeral ports: one of those may become the near end of anybody's connection before it is bound again. */
 const FIRST_PORT = 12_000
-const LAST_PORT = 32_000
+/** Test workers that run side by side have ports of their own: what one restarts on its port must not find another's there. */
+const PORTS_PER_WORKER = 5_000
+const WORKERS = 4
 
 /** A port of the loopback interface that was free a moment ago. */
 export async function findFreePort(): Promise<number> {
@@ -20,7 +22,9 @@ export async function findFreePorts(count: number): Promise<number[]> {
 }
 
 async function holdPort(): Promise<Server> {
-  const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT))
+  const worker = Number(process.env.VITEST_POOL_ID ?? 0) % WORKERS
+  const first = FIRST_PORT + worker * PORTS_PER_WORKER
+  const port = first + Math.floor(Math.random() * PORTS_PER_WORKER)
   const server = createServer()
   try {
     await once(server.listen(port, '127.0.0.1'), 'listening')
