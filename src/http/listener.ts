@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo, ListenOptions, Socket } from 'node:net'
 
 export type Handler = (req: IncomingMessage, res: ServerResponse) => void
 
@@ -16,6 +16,8 @@ export type ListenerOptions = {
   requestTimeoutMs?: number
   /** Request line and fields together; more is answered with 431. */
   maxHeaderBytes?: number
+  /** Whether other processes may listen on the same port; the system spreads the connections. */
+  reusePort?: boolean
   /** How often the two timeouts are looked at. */
   checkIntervalMs?: number
 }
@@ -72,7 +74,7 @@ export function createListener(options: ListenerOptions): Listener {
   })
 
   return {
-    listen: (port, host) => listen(server, port, host),
+    listen: (port, host) => listen(server, { port, host, reusePort: options.reusePort }),
     async close(deadlineMs) {
       isClosing = true
       const closed = new Promise<void>(resolve => server.close(() => resolve()))
@@ -84,10 +86,10 @@ export function createListener(options: ListenerOptions): Listener {
   }
 }
 
-function listen(server: Server, port: number, host: string | undefined): Promise<AddressInfo> {
+function listen(server: Server, options: ListenOptions): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen(options, () => {
       server.off('error', reject)
       const address = server.address()
       if (address === null || typeof address === 'string') reject(new Error('not a TCP listener'))

@@ -108,6 +108,7 @@ describe('the effective configuration', () => {
       limits: { body: '4MiB', headers: '32KiB', inFlight: 1024 },
       keepAlive: '75s',
       drain: { delay: '0ms', deadline: '30s' },
+      workers: 1,
       log: { level: 'info' },
     })
   })
