@@ -18,6 +18,7 @@ export type BenchGatewayOptions = {
   upstreamSeconds?: number
   /** Another checkout, to be compared with. */
   root?: string
+  workers?: number
 }
 
 export type BenchGateway = {
@@ -35,7 +36,7 @@ const REDIRECT_URI = 'http://127.0.0.1/callback'
 
 /** Starts a gateway as in production (state in Redis, an IdP of its own, logs at `info`) and signs clients in. */
 export async function startBenchGateway(options: BenchGatewayOptions): Promise<BenchGateway> {
-  const { instance, cpu, grants = 1, upstreamSeconds = 3600, root } = options
+  const { instance, cpu, grants = 1, upstreamSeconds = 3600, root, workers } = options
   const [port = 0, opsPort = 0] = await findFreePorts(2)
   const publicUrl = `http://127.0.0.1:${port}`
   const redisPort = await findFreePort()
@@ -67,6 +68,8 @@ export async function startBenchGateway(options: BenchGatewayOptions): Promise<B
       backends: [{ path: '/mcp', name: 'bench', instances: [instance] }],
       lifetimes: { accessToken: '1h' },
       limits: { inFlight: 5000 },
+      // A checkout that is compared with may not know it.
+      ...(workers !== undefined && { workers }),
     },
   })
   const first = await signIn(publicUrl)
