@@ -13,6 +13,7 @@ import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createAdmin } from './gateway/admin.ts'
 import { describeBackend, describeResource } from './gateway/backends.ts'
 import { createClientSources } from './gateway/clients.ts'
+import { fingerprintConfig } from './gateway/config-fingerprint.ts'
 import { createEnterpriseIssuers } from './gateway/enterprise.ts'
 import { createGenerations } from './gateway/generations.ts'
 import {
@@ -109,6 +110,7 @@ export async function startGateway(
   })
   await ops.listen(config.ops.port, config.ops.host)
   await listener.listen(config.listen.port, config.listen.host)
+  metrics.configured(fingerprintConfig(config))
   announce(config, logger)
 
   return {
@@ -119,6 +121,7 @@ export async function startGateway(
       const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstreams
       const nextStore = stores.open(next, nextRing)
       generations.replace(createServing(next, options, nextRing, nextStore, surroundings))
+      metrics.configured(fingerprintConfig(next))
       logger.level = next.log.level
       ring = nextRing
       return fixed

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { AuditEvent } from './audit.ts'
+import { AUDIT_EVENTS, AUDIT_OUTCOMES, type AuditEvent } from './audit.ts'
 import { createCounterFamily } from './instruments.ts'
 import { type BackendMetrics, createRequestMetrics } from './request-metrics.ts'
 
@@ -13,6 +13,8 @@ export type Metrics = {
   /** Where the upstream token of a call came from, or why there was none. */
   tokenLookUp(path: string): void
   reload(succeeded: boolean): void
+  /** @param fingerprint the same on replicas with the same configuration */
+  configured(fingerprint: number): void
   /** The text for Prometheus, with what `sources` says now. */
   render(sources: GaugeSources): Promise<{ contentType: string; text: string }>
 }
@@ -29,6 +31,8 @@ export const METRIC_PREFIX = 'mcp_gateway_'
 
 const STORE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 const REFRESH_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const REFRESH_RESULTS = ['refreshed', 'dead', 'operator', 'transient', 'ambiguous', 'invalid']
+const REPLAYS = ['authorization_code', 'refresh_token']
 
 /** @param version of the gateway; for the build info */
 export function createMetrics(version: string): Metrics {
@@ -71,7 +75,7 @@ export function createMetrics(version: string): Metrics {
 /** What happens seldom enough for labels to be looked up each time. */
 function createRareMetrics(
   registry: Registry,
-): Pick<Metrics, 'auditEvent' | 'storeOperation' | 'upstreamRefresh' | 'reload'> {
+): Pick<Metrics, 'auditEvent' | 'storeOperation' | 'upstreamRefresh' | 'reload' | 'configured'> {
   const registers = [registry]
   const audit = new Counter({
     name: `${METRIC_PREFIX}authorization_events_total`,
@@ -105,9 +109,28 @@ function createRareMetrics(
     'Whether the configuration that is in its file is the one that runs.',
   )
   lastReload.set(1)
+  const replays = new Counter({
+    name: `${METRIC_PREFIX}replays_total`,
+    help: 'Grants that ended because a code or a refresh token was used a second time.',
+    labelNames: ['kind'],
+    registers,
+  })
+  const fingerprint = createGauge(
+    registry,
+    'config_fingerprint',
+    'A number that differs where replicas run different configurations.',
+  )
+  // A counter that appears with its first event has no increase there.
   for (const result of ['success', 'failure']) reloads.labels(result).inc(0)
+  for (const kind of REPLAYS) replays.labels(kind).inc(0)
+  for (const result of REFRESH_RESULTS) refresh.zero({ result })
+  for (const event of AUDIT_EVENTS)
+    for (const outcome of AUDIT_OUTCOMES) audit.labels(event, outcome).inc(0)
   return {
-    auditEvent: ({ event, outcome }) => audit.labels(event, outcome).inc(),
+    auditEvent: ({ event, outcome, replayed }) => {
+      audit.labels(event, outcome).inc()
+      if (replayed !== undefined) replays.labels(replayed).inc()
+    },
     storeOperation: (operation, result, seconds) =>
       store.labels(operation, result).observe(seconds),
     upstreamRefresh: (result, seconds) => refresh.labels(result).observe(seconds),
@@ -115,6 +138,7 @@ function createRareMetrics(
       reloads.labels(succeeded ? 'success' : 'failure').inc()
       lastReload.set(succeeded ? 1 : 0)
     },
+    configured: value => fingerprint.set(value),
   }
 }
 
