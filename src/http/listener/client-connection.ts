@@ -96,7 +96,8 @@ export class ClientConnection {
 
   #mayAnswer(): boolean {
     const latest = this.#latest
-    if (!latest || latest.writableFinished) return true
+    if (!latest) return true
+    if (latest.writableFinished) return latest.req.complete
     return !this.#isPipelined && !latest.headersSent && !latest.req.complete
   }
 }
