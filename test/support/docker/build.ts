@@ -29,6 +29,8 @@ type Build = {
 
 const run = promisify(execFile)
 const BASE = /^node:24-slim$/
+/** What npm has fetched on this machine before is not asked for again. */
+const FROM_CACHE = { npm_config_prefer_offline: 'true' }
 
 /**
  * Builds a stage, and those that it needs, without an engine: the same commands in the same order, each stage in a clean directory of its own. The base image is stood for
@@ -124,8 +126,7 @@ async function runStep(command: readonly string[], image: BuiltImage): Promise<v
   if (/(^|[\s=])\//.test(line)) throw new Error(`reaches outside of the image: RUN ${line}`)
   const [program = '', ...args] = command
   const path = `${join(image.root, 'usr/local/bin')}:${process.env.PATH}`
-  // Nothing of the test runner's own npm settings.
-  const env = { ...image.env, PATH: path, HOME: process.env.HOME }
+  const env = { ...image.env, PATH: path, HOME: process.env.HOME, ...FROM_CACHE }
   await run(program, args, { cwd: join(image.root, image.workdir), env })
   image.ran.push(line)
 }
