@@ -10,6 +10,8 @@ export type Metrics = {
   storeOperation(operation: string, result: 'ok' | 'outage' | 'error', seconds: number): void
   /** @param result `refreshed`, or why not */
   upstreamRefresh(result: string, seconds: number): void
+  /** @param result `exchanged`, or why not */
+  upstreamExchange(backend: string, result: string, seconds: number): void
   /** Where the upstream token of a call came from, or why there was none. */
   tokenLookUp(path: string): void
   reload(succeeded: boolean): void
@@ -73,57 +75,38 @@ export function createMetrics(version: string): Metrics {
 }
 
 /** What happens seldom enough for labels to be looked up each time. */
-function createRareMetrics(
-  registry: Registry,
-): Pick<Metrics, 'auditEvent' | 'storeOperation' | 'upstreamRefresh' | 'reload' | 'configured'> {
-  const registers = [registry]
-  const audit = new Counter({
-    name: `${METRIC_PREFIX}authorization_events_total`,
-    help: 'Decisions about access (registration, consent, login, token, revocation and others) by outcome.',
-    labelNames: ['event', 'outcome'],
-    registers,
-  })
+function createRareMetrics(registry: Registry) {
   const store = new Histogram({
     name: `${METRIC_PREFIX}store_operation_seconds`,
     help: 'Operations of the store by result, and how long they took.',
     labelNames: ['operation', 'result'],
     buckets: STORE_BUCKETS,
-    registers,
+    registers: [registry],
   })
-  const refresh = new Histogram({
-    name: `${METRIC_PREFIX}upstream_refresh_seconds`,
-    help: 'Refreshes of upstream tokens at the identity provider by result, and how long they took.',
-    labelNames: ['result'],
-    buckets: REFRESH_BUCKETS,
-    registers,
+  return {
+    ...createDecisionMetrics(registry),
+    ...createUpstreamMetrics(registry),
+    ...createConfigMetrics(registry),
+    storeOperation: (operation, result, seconds) =>
+      store.labels(operation, result).observe(seconds),
+  } satisfies Partial<Metrics>
+}
+
+function createDecisionMetrics(registry: Registry): Pick<Metrics, 'auditEvent'> {
+  const audit = new Counter({
+    name: `${METRIC_PREFIX}authorization_events_total`,
+    help: 'Decisions about access (registration, consent, login, token, revocation and others) by outcome.',
+    labelNames: ['event', 'outcome'],
+    registers: [registry],
   })
-  const reloads = new Counter({
-    name: `${METRIC_PREFIX}config_reloads_total`,
-    help: 'Reloads of the configuration by result.',
-    labelNames: ['result'],
-    registers,
-  })
-  const lastReload = createGauge(
-    registry,
-    'config_last_reload_successful',
-    'Whether the configuration that is in its file is the one that runs.',
-  )
-  lastReload.set(1)
   const replays = new Counter({
     name: `${METRIC_PREFIX}replays_total`,
     help: 'Grants that ended because a code or a refresh token was used a second time.',
     labelNames: ['kind'],
-    registers,
+    registers: [registry],
   })
-  const fingerprint = createGauge(
-    registry,
-    'config_fingerprint',
-    'A number that differs where replicas run different configurations.',
-  )
   // A counter that appears with its first event has no increase there.
-  for (const result of ['success', 'failure']) reloads.labels(result).inc(0)
   for (const kind of REPLAYS) replays.labels(kind).inc(0)
-  for (const result of REFRESH_RESULTS) refresh.zero({ result })
   for (const event of AUDIT_EVENTS)
     for (const outcome of AUDIT_OUTCOMES) audit.labels(event, outcome).inc(0)
   return {
@@ -131,9 +114,54 @@ function createRareMetrics(
       audit.labels(event, outcome).inc()
       if (replayed !== undefined) replays.labels(replayed).inc()
     },
-    storeOperation: (operation, result, seconds) =>
-      store.labels(operation, result).observe(seconds),
+  }
+}
+
+function createUpstreamMetrics(
+  registry: Registry,
+): Pick<Metrics, 'upstreamRefresh' | 'upstreamExchange'> {
+  const refresh = new Histogram({
+    name: `${METRIC_PREFIX}upstream_refresh_seconds`,
+    help: 'Refreshes of upstream tokens at the identity provider by result, and how long they took.',
+    labelNames: ['result'],
+    buckets: REFRESH_BUCKETS,
+    registers: [registry],
+  })
+  const exchange = new Histogram({
+    name: `${METRIC_PREFIX}upstream_exchange_seconds`,
+    help: 'Exchanges of tokens at the identity provider by backend and result, and how long they took.',
+    labelNames: ['backend', 'result'],
+    buckets: REFRESH_BUCKETS,
+    registers: [registry],
+  })
+  for (const result of REFRESH_RESULTS) refresh.zero({ result })
+  return {
     upstreamRefresh: (result, seconds) => refresh.labels(result).observe(seconds),
+    upstreamExchange: (backend, result, seconds) =>
+      exchange.labels(backend, result).observe(seconds),
+  }
+}
+
+function createConfigMetrics(registry: Registry): Pick<Metrics, 'reload' | 'configured'> {
+  const reloads = new Counter({
+    name: `${METRIC_PREFIX}config_reloads_total`,
+    help: 'Reloads of the configuration by result.',
+    labelNames: ['result'],
+    registers: [registry],
+  })
+  const lastReload = createGauge(
+    registry,
+    'config_last_reload_successful',
+    'Whether the configuration that is in its file is the one that runs.',
+  )
+  lastReload.set(1)
+  const fingerprint = createGauge(
+    registry,
+    'config_fingerprint',
+    'A number that differs where replicas run different configurations.',
+  )
+  for (const result of ['success', 'failure']) reloads.labels(result).inc(0)
+  return {
     reload: succeeded => {
       reloads.labels(succeeded ? 'success' : 'failure').inc()
       lastReload.set(succeeded ? 1 : 0)
