@@ -154,7 +154,7 @@ function createServing(
   const server = createAuthorizationServer(config, { ...parts, tokens }, surroundings)
   const proxy = createProxy({
     publicUrl: config.publicUrl,
-    backends: config.backends.map(backend => describeBackend(config.publicUrl, backend)),
+    backends: config.backends.map(backend => describeBackend(config, backend)),
     renderConnect: ({ name, resource }) =>
       renderConnect({ publicUrl: config.publicUrl, endpoint: { name, url: resource } }),
     authorizationServer: entrance.authorizationServer,

@@ -45,7 +45,10 @@ const limits = renamed(
   z.strictObject({
     body: size('1KiB', '256MiB').prefault('4MiB').describe('Body of one request.'),
     headers: size('4KiB', '256KiB').prefault('32KiB').describe('Header block of one request.'),
-    inFlight: integer(1, 1_000_000).prefault(1024).describe('Calls at once, streams included.'),
+    inFlight: integer(1, 1_000_000).prefault(1024).describe('Calls at once.'),
+    streams: integer(1, 1_000_000)
+      .prefault(1024)
+      .describe('Streams that only listen, at once; they are no calls.'),
   }),
   { body: 'bodyBytes', headers: 'headersBytes' },
 )

@@ -12,6 +12,8 @@ import { createForward, type ForwardOptions } from './forward.ts'
 import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
 import { createRequestHeadReader } from './headers.ts'
+import { type MemberState, stateOf } from './member.ts'
+import { createNameResolver, type ResolveName } from './names.ts'
 import { type BackendObserver, noteAnswered, noteFinished } from './observer.ts'
 import {
   createChallenges,
@@ -21,6 +23,7 @@ import {
 } from './protected-resource.ts'
 import { createRefusals } from './refusals.ts'
 import type { ResponseFields } from './response-fields.ts'
+import { enforceLimits } from './time-limits.ts'
 import type { RenderedPage } from './visitors.ts'
 
 export type ProxyOptions = {
@@ -46,6 +49,8 @@ export type ProxyOptions = {
   /** In [0, 1); chooses among instances. */
   random?: () => number
   createCorrelationId?: () => string
+  /** Finds the addresses of instances that are configured by a name. */
+  resolveName?: ResolveName
   /** Between two looks at quiet event streams. */
   heartbeatMs?: number
 }
@@ -67,10 +72,19 @@ export type ProxyState = {
   backends: readonly {
     name: string
     resource: string
-    instances: readonly { instance: string; state: 'serving' | 'ejected'; inFlight: number }[]
+    instances: readonly InstanceState[]
   }[]
 }
 
+export type InstanceState = {
+  instance: string
+  state: MemberState
+  inFlight: number
+  streams: number
+}
+
+/** Of the clock that all calls share; time limits are as coarse as this. */
+const TICK_MS = 500
 const HEARTBEAT_MS = 15_000
 const BEARER_CACHE_SIZE = 10_000
 
@@ -84,14 +98,21 @@ export function createProxy(options: ProxyOptions): Proxy {
   const random = options.random ?? Math.random
   const streams = createEventStreams(options.heartbeatMs ?? HEARTBEAT_MS)
   const refusals = createRefusals(logger, options.renderConnect)
-  const backends = options.backends.map(backend => ({
-    ...createBackend(backend, { connections: limits.inFlight, now, random, logger }),
-    ...(options.observe && { observer: options.observe(backend.name) }),
-  }))
+  const resolveName = options.resolveName ?? createNameResolver()
+  const backends = options.backends.map(backend =>
+    createBackend(backend, {
+      ...{ now, random, resolveName, logger },
+      observer: options.observe?.(backend.name),
+    }),
+  )
   const connections = createConnections()
   const warnOfSessions = createStatefulWarning(logger)
+  const clock = setInterval(() => {
+    for (const call of connections.all()) enforceLimits(call, TICK_MS, refusals)
+    for (const backend of backends) backend.tick()
+  }, TICK_MS).unref()
   const forward = createForward({
-    ...{ tokens, streams, refusals },
+    ...{ tokens, streams, refusals, random },
     inject: createInjection(publicUrl, options.trustedProxies),
     onAnswer: (call, head) => {
       noteAnswered(call)
@@ -101,6 +122,8 @@ export function createProxy(options: ProxyOptions): Proxy {
       noteFinished(call)
       noteSuccess(logger, call)
     },
+    onRepeat: ({ arrival: { correlationId, backend } }, { name: instance }, reason) =>
+      logger.info({ correlationId, backend: backend.name, instance, reason }, 'sent once more'),
   })
   const createHandler = createHandlers({
     ...{ tokens, refusals, limits, connections },
@@ -117,7 +140,10 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   return {
     find: path => routes.get(path),
-    drain: streams.drain,
+    drain() {
+      streams.drain()
+      for (const backend of backends) backend.retire()
+    },
     state: () => ({
       callsInFlight: connections.count(),
       eventStreams: streams.count(),
@@ -125,16 +151,18 @@ export function createProxy(options: ProxyOptions): Proxy {
     }),
     async close() {
       streams.stop()
+      clearInterval(clock)
       await Promise.all(backends.map(backend => backend.close()))
     },
   }
 }
 
 function describeBackend({ name, resource, balancer }: Backend): ProxyState['backends'][number] {
-  const instances = balancer.members.map(({ value, ejectedUntil, inFlight }) => ({
-    instance: value.origin,
-    state: ejectedUntil === undefined ? ('serving' as const) : ('ejected' as const),
-    inFlight,
+  const instances = balancer.members.map(member => ({
+    instance: member.value.name,
+    state: stateOf(member),
+    inFlight: member.calls + member.streams,
+    streams: member.streams,
   }))
   return { name, resource, instances }
 }

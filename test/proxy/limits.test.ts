@@ -10,7 +10,7 @@ import {
   startGateway,
 } from './support.ts'
 
-const LIMITS = { bodyBytes: 1000, inFlight: 2 }
+const LIMITS = { bodyBytes: 1000, inFlight: 2, streams: 2 }
 const HEAD = ['POST /crm/mcp HTTP/1.1', 'Host: a', `Authorization: Bearer ${GOOD_TOKEN}`]
 
 describe('a body', () => {
@@ -58,7 +58,7 @@ describe('a body', () => {
     const backend = await startBackend()
     const gateway = await startGateway({
       instances: [backend.url],
-      proxy: { limits: { bodyBytes: 1000, inFlight: 1 } },
+      proxy: { limits: { bodyBytes: 1000, inFlight: 1, streams: 1 } },
       listener: { stallMs: 100 },
     })
     const client = new RawClient(gateway.port).send(...HEAD, 'Content-Length: 10', '', 'slow')
@@ -98,7 +98,7 @@ describe('requests in flight', () => {
     })
     const gateway = await startGateway({
       instances: [backend.url],
-      proxy: { limits: { bodyBytes: 1000, inFlight: 1 } },
+      proxy: { limits: { bodyBytes: 1000, inFlight: 1, streams: 1 } },
     })
     for (mode of ['ok', 'reset', 'refuse', 'ok', 'reset', 'refuse']) {
       const { status } = await ask(gateway, { body: '{}' })
