@@ -21,7 +21,7 @@ const smallest: Combine = values => Math.min(...values)
 
 /** Gauges of which the sum says nothing. The first that fits a sample holds. */
 const GAUGES: readonly (readonly [sample: RegExp, combine: Combine])[] = [
-  [/_build_info\b|_version_info\b/, largest],
+  [/_build_info\b|_version_info\b|_config_fingerprint\b/, largest],
   // The slowest is what somebody waits for.
   [/_eventloop_lag_min_seconds/, smallest],
   [/_eventloop_lag_/, largest],

@@ -16,6 +16,7 @@ export type CrewOps = {
 const DEADLINE_MS = 3000
 /** Ending all grants takes as long as there are grants. */
 const ADMIN_DEADLINE_MS = 600_000
+const WORST_FIRST = ['ejected', 'warming', 'serving']
 const MAX_BODY_BYTES = 64 * 1024
 
 /** Whatever else an instance has is as the first worker says. */
@@ -24,7 +25,12 @@ const backendsAnswer = z.object({
     z.looseObject({
       name: z.string(),
       instances: z.array(
-        z.looseObject({ instance: z.string(), state: z.string(), inFlight: z.number() }),
+        z.looseObject({
+          instance: z.string(),
+          state: z.string(),
+          inFlight: z.number(),
+          streams: z.number(),
+        }),
       ),
     }),
   ),
@@ -105,7 +111,9 @@ function mergeBackends(
         instance,
         views.flatMap(({ worker, backends: seen }) => {
           const found = findInstance(seen, backend.name, instance.instance)
-          return found ? [{ worker, state: found.state, inFlight: found.inFlight }] : []
+          if (!found) return []
+          const { state, inFlight, streams } = found
+          return [{ worker, state, inFlight, streams }]
         }),
       ),
     ),
@@ -118,16 +126,16 @@ function findInstance(backends: Backends, name: string, instance: string): Insta
   return backend?.instances.find(one => one.instance === instance)
 }
 
-/** `serving` only where it is that to all, since a worker that does not use it is why somebody looks. */
-function mergeInstance(
-  instance: Instance,
-  workers: readonly { worker: number; state: string; inFlight: number }[],
-) {
-  const troubled = workers.find(({ state }) => state !== 'serving')
+type View = Pick<Instance, 'state' | 'inFlight' | 'streams'> & { worker: number }
+
+/** What is wrong with it for one worker is why somebody looks. */
+function mergeInstance(instance: Instance, workers: readonly View[]) {
+  const states = workers.map(({ state }) => state)
   return {
     ...instance,
-    state: troubled?.state ?? 'serving',
+    state: WORST_FIRST.find(state => states.includes(state)) ?? instance.state,
     inFlight: workers.reduce((total, { inFlight }) => total + inFlight, 0),
+    streams: workers.reduce((total, { streams }) => total + streams, 0),
     workers,
   }
 }

@@ -8,6 +8,7 @@ import type { GatewayConfig } from '../../config/schema.ts'
 import { createOpsApp, type Readiness } from '../../http/ops.ts'
 import type { Logger } from '../../observability/log.ts'
 import { createMetrics, type Metrics } from '../../observability/metrics.ts'
+import { fingerprintConfig } from '../config-fingerprint.ts'
 import { createOpsServer } from '../ops.ts'
 import { reloadOnChange } from '../reload-on-change.ts'
 import type { Start } from '../start.ts'
@@ -44,6 +45,7 @@ export async function startCrew(given: Start, count: number, logger: Logger): Pr
   const { file } = given
   let { config, files } = given
   const metrics = createMetrics(packageJson.version)
+  metrics.configured(fingerprintConfig(config))
   const crewMetrics = createCrewMetrics(() => crew.serving().length)
   const crew = createCrew({
     ...{ count, logger, fork: forkWorker, onLoss: crewMetrics.lost },
@@ -70,6 +72,7 @@ export async function startCrew(given: Start, count: number, logger: Logger): Pr
     try {
       const fixed = await reloadAll(crew, describeConfiguration(file, nextFiles), logger)
       config = next
+      metrics.configured(fingerprintConfig(next))
       logger.level = next.log.level
       return fixed
     } catch (error) {
@@ -133,6 +136,7 @@ async function renderMetrics(metrics: Metrics, crewMetrics: CrewMetrics, crewOps
   const [{ contentType, text }, answers] = await Promise.all([
     metrics.render({
       ...{ eventStreams: () => 0, requestsInFlight: () => 0, instances: () => [] },
+      keptLists: () => ({ entries: 0, bytes: 0 }),
       isStoreReachable: crewOps.isStoreReachable,
     }),
     crewOps.metrics(),

@@ -24,6 +24,7 @@ function valueIn(text: string, sample: string): string | undefined {
 const SOURCES: GaugeSources = {
   eventStreams: () => 2,
   requestsInFlight: () => 3,
+  keptLists: () => ({ entries: 1, bytes: 2 }),
   instances: () => [{ backend: 'crm', serving: 2, ejected: 1 }],
   isStoreReachable: async () => true,
 }
