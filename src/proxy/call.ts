@@ -53,8 +53,7 @@ export class Call {
 
   /** Whether its answer may end whenever the gateway does: notifications, not the result of a call. */
   get isListening(): boolean {
-    const { req, head } = this.arrival
-    return req.method === 'GET' || head.mcpMethod === 'subscriptions/listen'
+    return isListening(this.arrival)
   }
 
   end(): void {
@@ -71,4 +70,8 @@ export class Call {
     this.end()
     attempt?.abort()
   }
+}
+
+export function isListening({ req, head }: Arrival): boolean {
+  return req.method === 'GET' || head.mcpMethod === 'subscriptions/listen'
 }

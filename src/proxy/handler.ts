@@ -3,7 +3,7 @@ import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Admit } from './admission.ts'
 import type { Backend } from './backends.ts'
 import { holdBody } from './body.ts'
-import { type Arrival, Call } from './call.ts'
+import { type Arrival, Call, isListening } from './call.ts'
 import type { Connections } from './connections.ts'
 import { type CrossOrigin, isPreflight, renderPreflight } from './cross-origin.ts'
 import { enforce } from './enforcement.ts'
@@ -12,6 +12,7 @@ import type { Failure } from './failures.ts'
 import type { RequestHead } from './headers.ts'
 import type { Challenges } from './protected-resource.ts'
 import type { Refusals } from './refusals.ts'
+import { createShares, type ShareLimits } from './shares.ts'
 
 /** What answers a request of the public listener. */
 export type Handler = (req: IncomingMessage, res: ServerResponse) => void
@@ -33,7 +34,7 @@ export type ProxyLimits = {
   bodyBytes: number
   /** Requests that are on their way to any backend or back, open streams among them. */
   inFlight: number
-}
+} & Partial<ShareLimits>
 
 /**
  * Makes the handlers of the MCP endpoints. A request was matched by the listener, on the exact path; then its origin is checked, it is admitted, its body is held, the
@@ -126,29 +127,36 @@ function createBegin({
   limits,
   refusals,
 }: HandlerOptions): (arrival: Arrival, claims: Claims) => Call | undefined {
+  const { inFlightPerSubject = Infinity, streamsPerSubject = Infinity } = limits
+  const shares = createShares({ inFlightPerSubject, streamsPerSubject })
   let inFlight = 0
 
   const release = (call: Call): void => {
     inFlight -= 1
+    shares.release(call.claims.subject, call.isListening)
     connections.leave(call.arrival.req.socket, call)
   }
 
-  const findObstacle = ({ req, head }: Arrival): [Failure, string] | undefined => {
+  const findObstacle = (arrival: Arrival, { subject }: Claims): [Failure, string] | undefined => {
+    const { req, head } = arrival
     // Its answer would show the client the very fields that we inject (RFC 9110 section 9.3.8).
     if (req.method === 'TRACE') return ['methodNotAllowed', 'TRACE']
     if (inFlight >= limits.inFlight) return ['overloaded', `${inFlight} in flight`]
+    const excess = shares.findExcess(subject, isListening(arrival))
+    if (excess) return [excess, 'the limit of a subject']
     if ((head.contentLength ?? 0) > limits.bodyBytes) return ['bodyTooLarge', 'declared']
     return undefined
   }
 
   return (arrival, claims) => {
-    const obstacle = findObstacle(arrival)
+    const obstacle = findObstacle(arrival, claims)
     if (obstacle) {
       refusals.refuse(arrival, obstacle[0], { reason: obstacle[1] })
       return undefined
     }
     const call = new Call(arrival, claims, release)
     inFlight += 1
+    shares.take(claims.subject, call.isListening)
     connections.join(arrival.req.socket, call)
     return call
   }
