@@ -47,7 +47,7 @@ const limits = renamed(
     stall: milliseconds('1s', '5m')
       .prefault('30s')
       .describe(
-        'How long a client may take for the head of a request, for each KiB of its body, and to read on in its answer.',
+        'How long a client may take for the head of a request, and for each KiB of its body. Twice as long it may read nothing of an answer.',
       ),
     inFlight: integer(1, 1_000_000).prefault(1024).describe('Calls at once, streams included.'),
     inFlightPerSubject: integer(1, 1_000_000)

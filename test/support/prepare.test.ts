@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
-const NEEDED = ['redis-server', 'redis-sentinel', 'chromium']
+const NEEDED = ['redis-server', 'redis-sentinel', 'chromium', 'slowhttptest']
 
 let folder: string
 
@@ -27,7 +27,7 @@ function prepare() {
 
 describe('preparing the machine for the tests', () => {
   it('is silent where all is there, under any name that it goes by', () => {
-    for (const name of ['redis-server', 'redis-sentinel', 'google-chrome']) install(name)
+    for (const name of NEEDED) install(name === 'chromium' ? 'google-chrome' : name)
     expect(prepare()).toEqual({ status: 0, output: '' })
   })
 
@@ -44,6 +44,7 @@ describe('preparing the machine for the tests', () => {
   it.runIf(process.getuid?.() === 0)('installs only what is missing, as root on Debian', () => {
     install('redis-server')
     install('chromium')
+    install('slowhttptest')
     const created = join(folder, 'redis-sentinel')
     install('apt-get', `case "$*" in *install*) : > ${created}; /bin/chmod 755 ${created};; esac`)
     const { status, output } = prepare()

@@ -14,6 +14,7 @@ const NEEDS = [
     commands: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
     debianPackage: 'chromium',
   },
+  { commands: ['slowhttptest'], debianPackage: 'slowhttptest' },
 ]
 
 const INSTALL_TIMEOUT_MS = 10 * 60_000
@@ -42,7 +43,7 @@ function fail(packages: string[], why: string): void {
   print(why)
   print(`On Debian or Ubuntu:  sudo apt-get install ${packages.join(' ')}`)
   print(
-    'Elsewhere: install Redis 7 or newer, with its sentinel, and Chromium, and put them on PATH.',
+    'Elsewhere: install Redis 7 or newer, with its sentinel, Chromium and slowhttptest, and put them on PATH.',
   )
   process.exitCode = 1
 }
