@@ -8,7 +8,7 @@ import { isLocal } from '../upstream/credential.ts'
 
 /** What a configured backend is to the proxy. A part of the composition in `gateway.ts`. */
 export function describeBackend(publicUrl: string, backend: BackendConfig): BackendOptions {
-  const { name, path, instances, timeouts, tools } = backend
+  const { name, path, instances, timeouts, tools, cache } = backend
   const catalogue = createScopeCatalogue(backend.scopes, backend.required)
   const demands = Object.entries(tools).map(([pattern, { scopes, hidden }]) => ({
     pattern,
@@ -23,6 +23,7 @@ export function describeBackend(publicUrl: string, backend: BackendConfig): Back
     scopes: catalogue.defaults,
     policy: createPolicy(catalogue, demands),
     allow: backend.allow,
+    keepsLists: cache.lists,
     connectTimeoutMs: timeouts.connectMs,
     headersTimeoutMs: timeouts.headersMs,
   }

@@ -24,6 +24,8 @@ export type BackendOptions = {
   policy?: Policy | undefined
   /** Whom of those who hold a grant it lets in, by what the upstream says of them by now. */
   allow?: AccessRule | undefined
+  /** Whether what it lists is kept for as long as it says. */
+  keepsLists?: boolean
   connectTimeoutMs: number
   /** From the request's last byte to the answer's head. Afterwards an answer may take for ever. */
   headersTimeoutMs: number

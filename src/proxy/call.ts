@@ -3,6 +3,7 @@ import type { AccessTokenClaims } from '../domain/access-token.ts'
 import type { Attempt } from './attempt.ts'
 import type { Backend, Instance } from './backends.ts'
 import type { Member } from './balancer.ts'
+import type { Companion } from './companion.ts'
 import type { RequestHead } from './headers.ts'
 import { noteEnded } from './observer.ts'
 import type { Challenges } from './protected-resource.ts'
@@ -34,12 +35,15 @@ export class Call {
   body: Buffer | undefined
   /** What the backend gets with the present attempt, if anything. */
   accessToken: string | undefined
+  /** Which state of its grant that came from. */
+  grantVersion = 0
   /** Whether a backend has refused a token already, so that the next refusal is final. */
   wasRejected = false
   readonly tried: Member<Instance>[] = []
   attempt: Attempt | undefined
   /** Which tools its answer must not show; set by a policy. */
   conceals: ((tool: string) => boolean) | undefined
+  companion: Companion | undefined
 
   constructor(arrival: Arrival, claims: AccessTokenClaims, release: (call: Call) => void) {
     this.arrival = arrival
@@ -62,6 +66,7 @@ export class Call {
     this.#isOver = true
     this.attempt = undefined
     this.#release(this)
+    this.companion?.ended()
   }
 
   /** The client has left: whatever a backend is doing for it ends now. */

@@ -13,6 +13,7 @@ import { createForward, type ForwardOptions } from './forward.ts'
 import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
 import { createRequestHeadReader } from './headers.ts'
+import { createListCache, type ListCache, type ListCacheOptions } from './list-cache/list-cache.ts'
 import { type BackendObserver, noteAnswered, noteFinished } from './observer.ts'
 import {
   createChallenges,
@@ -37,6 +38,11 @@ export type ProxyOptions = {
   limits: ProxyLimits
   /** What a person sees who opens an MCP endpoint in a browser; a client's error without it. */
   renderConnect?: (endpoint: ProtectedResource) => RenderedPage
+  /** What the cache of lists needs, where a backend has one. */
+  lists?: Pick<ListCacheOptions, 'invalidations' | 'observe'> & {
+    clock?: () => number
+    waitMs?: number
+  }
   logger: Logger
   /** Who learns of the requests to a backend; asked once for each. */
   observe?: (backend: string) => BackendObserver
@@ -65,6 +71,8 @@ export type Proxy = {
 export type ProxyState = {
   callsInFlight: number
   eventStreams: number
+  /** What the cache of lists holds. */
+  lists: { entries: number; bytes: number }
   backends: readonly {
     name: string
     resource: string
@@ -73,6 +81,7 @@ export type ProxyState = {
 }
 
 const HEARTBEAT_MS = 15_000
+const LIST_WAIT_MS = 5000
 const TOKEN_CACHE_SIZE = 10_000
 
 /**
@@ -91,24 +100,27 @@ export function createProxy(options: ProxyOptions): Proxy {
   }))
   const connections = createConnections()
   const warnOfSessions = createStatefulWarning(logger)
+  const finish = (call: Call): void => {
+    noteFinished(call)
+    noteSuccess(logger, call)
+  }
+  const lists = findListCache(options, finish)
   const forward = createForward({
-    ...{ tokens, streams, refusals },
+    ...{ tokens, streams, refusals: lists?.rescuing(refusals) ?? refusals },
     inject: createInjection(publicUrl, options.trustedProxies),
     onAnswer: (call, head) => {
       noteAnswered(call)
       warnOfSessions(call, head)
     },
-    onFinished: call => {
-      noteFinished(call)
-      noteSuccess(logger, call)
-    },
+    onFinished: finish,
   })
+  const send = (call: Call): void => {
+    call.sentAt = performance.now()
+    forward(call)
+  }
   const createHandler = createHandlers({
     ...{ tokens, refusals, limits, connections },
-    forward: call => {
-      call.sentAt = performance.now()
-      forward(call)
-    },
+    forward: lists?.inFrontOf(send) ?? send,
     readHead: createRequestHeadReader(),
     crossOrigin: createCrossOrigin([publicUrl, ...options.allowedOrigins]),
     admission: createAdmission({
@@ -122,17 +134,39 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   return {
     find: path => routes.get(path),
-    drain: streams.drain,
+    drain() {
+      streams.drain()
+      lists?.clear()
+    },
     state: () => ({
       callsInFlight: connections.count(),
       eventStreams: streams.count(),
+      lists: lists?.size() ?? { entries: 0, bytes: 0 },
       backends: backends.map(describeBackend),
     }),
     async close() {
       streams.stop()
+      lists?.close()
       await Promise.all(backends.map(backend => backend.close()))
     },
   }
+}
+
+/** @returns nothing where no backend wants it, so that nothing is spent on it */
+function findListCache(
+  { backends, lists, logger }: ProxyOptions,
+  finish: (call: Call) => void,
+): ListCache | undefined {
+  const names = backends.filter(({ keepsLists }) => keepsLists).map(({ name }) => name)
+  if (!lists || names.length === 0) return undefined
+  const { clock = () => performance.now(), waitMs = LIST_WAIT_MS, ...others } = lists
+  return createListCache({
+    ...{ ...others, clock, waitMs, logger, backends: names },
+    finish: call => {
+      finish(call)
+      call.end()
+    },
+  })
 }
 
 function describeBackend({ name, resource, balancer }: Backend): ProxyState['backends'][number] {

@@ -5,6 +5,7 @@ import { distinct, itself, renamed, resolved } from '../shapes.ts'
 import { parseInstanceUrl } from '../urls.ts'
 import { required, scopes, tools } from './access.ts'
 import { allow } from './allow.ts'
+import { cache } from './cache.ts'
 import { credential } from './credential.ts'
 
 /** First segments of the paths that the gateway answers itself. */
@@ -55,6 +56,7 @@ const backend = resolved(
     tools,
     allow,
     credential,
+    cache,
     timeouts: timeouts.prefault({}),
   }),
   value => ({ ...value, name: value.name ?? nameOf(value.path) }),
