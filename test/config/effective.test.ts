@@ -89,6 +89,7 @@ describe('the effective configuration', () => {
           required: [],
           tools: {},
           credential: 'upstream',
+          cache: { lists: false },
           timeouts: { connect: '2s', headers: '1m' },
         },
       ],

@@ -40,6 +40,7 @@ describe('a minimal configuration', () => {
           required: [],
           tools: {},
           credential: { kind: 'upstream' },
+          cache: { lists: false },
           timeouts: { connectMs: 2000, headersMs: 60_000 },
         },
       ],

@@ -96,7 +96,8 @@ export async function setUp({ script: changes, gateway: others, waitMs }: HouseO
       lists: {
         invalidations,
         clock: () => time.ms,
-        ...(waitMs !== undefined && { waitMs }),
+        // Longer than any test: nothing must come right by waiting.
+        waitMs: waitMs ?? 60_000,
         observe: () => ({
           listAnswered: how => void counted.push(how),
           listChanged: list => void counted.push(`${list} changed`),

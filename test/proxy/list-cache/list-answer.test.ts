@@ -2,7 +2,12 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { renderList } from '../../../src/proxy/list-cache/give.ts'
 import { readListAnswer } from '../../../src/proxy/list-cache/list-answer.ts'
-import { isKeepable, responseIn } from '../../../src/proxy/list-cache/recording.ts'
+import {
+  isKeepable,
+  LARGEST_ANSWER_BYTES,
+  RecordingAnswer,
+  responseIn,
+} from '../../../src/proxy/list-cache/recording.ts'
 
 const RESULT = { tools: [{ name: 'a' }], resultType: 'complete', ttlMs: 5000, cacheScope: 'public' }
 const answer = (change: Record<string, unknown> = {}, id: unknown = 1) =>
@@ -145,5 +150,58 @@ describe('the response in an event stream', () => {
     ['nothing', ''],
   ])('is none where there is %s', (_, stream) => {
     expect(responseIn(stream)).toBeUndefined()
+  })
+})
+
+describe('an answer that is written down', () => {
+  const HEAD = {
+    ...{ status: 200, statusText: undefined },
+    fields: {
+      ...{ passed: [], contentType: 'application/json', contentLength: undefined },
+      ...{ hasCacheControl: false, isEncoded: false, namesSession: false },
+    },
+  }
+
+  function record() {
+    const passed: string[] = []
+    const messages: (string | undefined)[] = []
+    const slow = {
+      write: (chunk: Buffer) => {
+        passed.push(chunk.toString('latin1'))
+        return false
+      },
+      end: () => void passed.push('end'),
+      drop: () => void passed.push('drop'),
+    }
+    return { passed, messages, answer: new RecordingAnswer(slow, HEAD, one => messages.push(one)) }
+  }
+
+  it('passes as it comes, at the backend’s pace, however slowly its client reads', () => {
+    const { passed, messages, answer } = record()
+    expect(answer.write(Buffer.from('{"a":'))).toBe(true)
+    expect(answer.write(Buffer.from('1}'))).toBe(true)
+    answer.end()
+    expect(passed).toEqual(['{"a":', '1}', 'end'])
+    expect(messages).toEqual(['{"a":1}'])
+  })
+
+  it('is the client’s again once it is too large', () => {
+    const { messages, answer } = record()
+    expect(answer.write(Buffer.alloc(LARGEST_ANSWER_BYTES))).toBe(true)
+    expect(answer.write(Buffer.alloc(1))).toBe(false)
+    expect(answer.write(Buffer.alloc(1))).toBe(false)
+    answer.end()
+    expect(messages).toEqual([undefined])
+  })
+
+  it('is nothing where it breaks off, or is no text', () => {
+    const broken = record()
+    broken.answer.write(Buffer.from('{}'))
+    broken.answer.drop()
+    expect(broken).toMatchObject({ passed: ['{}', 'drop'], messages: [] })
+    const garbled = record()
+    garbled.answer.write(Buffer.from([0x22, 0xff, 0x22]))
+    garbled.answer.end()
+    expect(garbled.messages).toEqual([undefined])
   })
 })
