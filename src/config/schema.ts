@@ -6,6 +6,7 @@ import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { integer, milliseconds, parsed, port, secret, size, text } from './fields.ts'
 import { Malformed } from './malformed.ts'
+import { auth, authorizationServer } from './sections/authorization-server.ts'
 import { backends } from './sections/backends.ts'
 import { clients } from './sections/clients.ts'
 import { enterprise } from './sections/enterprise.ts'
@@ -44,7 +45,10 @@ const limits = renamed(
   z.strictObject({
     body: size('1KiB', '256MiB').prefault('4MiB').describe('Body of one request.'),
     headers: size('4KiB', '256KiB').prefault('32KiB').describe('Header block of one request.'),
-    inFlight: integer(1, 1_000_000).prefault(1024).describe('Calls at once, streams included.'),
+    inFlight: integer(1, 1_000_000).prefault(1024).describe('Calls at once.'),
+    streams: integer(1, 1_000_000)
+      .prefault(1024)
+      .describe('Streams that only listen, at once; they are no calls.'),
   }),
   { body: 'bodyBytes', headers: 'headersBytes' },
 )
@@ -85,6 +89,8 @@ const written = z.strictObject({
   ops,
   keys,
   redis: redis.exactOptional(),
+  auth,
+  authorizationServer: authorizationServer.exactOptional(),
   upstream: upstream.exactOptional(),
   upstreams: upstreams.exactOptional(),
   backends,

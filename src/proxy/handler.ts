@@ -3,7 +3,7 @@ import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Admit } from './admission.ts'
 import type { Backend } from './backends.ts'
 import { holdBody } from './body.ts'
-import { type Arrival, Call } from './call.ts'
+import { type Arrival, Call, loadOf } from './call.ts'
 import type { Connections } from './connections.ts'
 import { type CrossOrigin, isPreflight, renderPreflight } from './cross-origin.ts'
 import { enforce } from './enforcement.ts'
@@ -31,8 +31,10 @@ export type HandlerOptions = {
 export type ProxyLimits = {
   /** Of a request's body. */
   bodyBytes: number
-  /** Requests that are on their way to any backend or back, open streams among them. */
+  /** Calls that are on their way to any backend or back. */
   inFlight: number
+  /** Streams that only listen. */
+  streams: number
 }
 
 /**
@@ -126,17 +128,20 @@ function createBegin({
   limits,
   refusals,
 }: HandlerOptions): (arrival: Arrival, claims: Claims) => Call | undefined {
-  let inFlight = 0
+  const room = { calls: limits.inFlight, streams: limits.streams }
+  const underWay = { calls: 0, streams: 0 }
 
   const release = (call: Call): void => {
-    inFlight -= 1
+    underWay[call.load] -= 1
     connections.leave(call.arrival.req.socket, call)
   }
 
-  const findObstacle = ({ req, head }: Arrival): [Failure, string] | undefined => {
+  const findObstacle = (arrival: Arrival): [Failure, string] | undefined => {
+    const { req, head } = arrival
+    const load = loadOf(arrival)
     // Its answer would show the client the very fields that we inject (RFC 9110 section 9.3.8).
     if (req.method === 'TRACE') return ['methodNotAllowed', 'TRACE']
-    if (inFlight >= limits.inFlight) return ['overloaded', `${inFlight} in flight`]
+    if (underWay[load] >= room[load]) return ['overloaded', `${underWay[load]} ${load} under way`]
     if ((head.contentLength ?? 0) > limits.bodyBytes) return ['bodyTooLarge', 'declared']
     return undefined
   }
@@ -148,7 +153,7 @@ function createBegin({
       return undefined
     }
     const call = new Call(arrival, claims, release)
-    inFlight += 1
+    underWay[call.load] += 1
     connections.join(arrival.req.socket, call)
     return call
   }
@@ -162,6 +167,8 @@ async function proceed(call: Call, options: HandlerOptions): Promise<void> {
   const { grantId } = call.claims
   const token = tokens.peek(grantId) ?? (await tokens.resolve(grantId, correlationId))
   if (call.isOver) return
+  // What came behind the request has broken the connection in this very turn.
+  if (call.arrival.req.socket.destroyed) return call.abandon()
   if (token.outcome !== 'usable') return refusals.failToken(call, token)
   if (equip(call, token, refusals)) forward(call)
 }

@@ -10,7 +10,7 @@ import {
   startGateway,
 } from './support.ts'
 
-const LIMITS = { bodyBytes: 1000, inFlight: 2 }
+const LIMITS = { bodyBytes: 1000, inFlight: 2, streams: 2 }
 const HEAD = ['POST /crm/mcp HTTP/1.1', 'Host: a', `Authorization: Bearer ${GOOD_TOKEN}`]
 
 describe('a body', () => {
@@ -58,8 +58,8 @@ describe('a body', () => {
     const backend = await startBackend()
     const gateway = await startGateway({
       instances: [backend.url],
-      proxy: { limits: { bodyBytes: 1000, inFlight: 1 } },
-      listener: { requestTimeoutMs: 100, headersTimeoutMs: 100, checkIntervalMs: 20 },
+      proxy: { limits: { bodyBytes: 1000, inFlight: 1, streams: 1 } },
+      listener: { stallMs: 100 },
     })
     const client = new RawClient(gateway.port).send(...HEAD, 'Content-Length: 10', '', 'slow')
     await client.closed
@@ -98,7 +98,7 @@ describe('requests in flight', () => {
     })
     const gateway = await startGateway({
       instances: [backend.url],
-      proxy: { limits: { bodyBytes: 1000, inFlight: 1 } },
+      proxy: { limits: { bodyBytes: 1000, inFlight: 1, streams: 1 } },
     })
     for (mode of ['ok', 'reset', 'refuse', 'ok', 'reset', 'refuse']) {
       const { status } = await ask(gateway, { body: '{}' })

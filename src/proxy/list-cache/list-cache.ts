@@ -42,6 +42,7 @@ const RESCUED: ReadonlySet<Failure> = new Set([
   'backendUnreachable',
   'backendBroken',
   'backendTimeout',
+  'overloaded',
 ])
 
 /**

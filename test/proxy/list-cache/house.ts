@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { createScopeCatalogue } from '../../../src/domain/scope-catalogue.ts'
+import { createAdmission } from '../../../src/proxy/admission.ts'
 import { createPolicy } from '../../../src/proxy/policy.ts'
 import { createMemoryStore } from '../../../src/store/memory.ts'
 import {
@@ -88,11 +89,10 @@ export async function setUp({ script: changes, gateway: others, waitMs }: HouseO
         ...{ name: path, path, resource: PUBLIC_URL + path, keepsLists: true, policy: POLICY },
         ...others?.backend,
       })),
-      verifyAccessToken: async token => {
-        const [name = '', path = '/crm/mcp'] = token.split('~')
-        const user = USERS[name]
-        return user && claims({ ...user, resource: PUBLIC_URL + path })
-      },
+      admission: createAdmission({
+        verifyAccessToken: async token => claimsOf(token),
+        now: () => 0,
+      }),
       lists: {
         invalidations,
         clock: () => time.ms,
@@ -195,6 +195,13 @@ function answerList(script: Script, user: string, res: ServerResponse, body: str
   const type = isStream ? 'text/event-stream' : 'application/json'
   res.writeHead(status, { 'content-type': type, ...script.fields })
   res.end(isStream ? `event: message\ndata: ${message}\n\n` : message)
+}
+
+/** A token names its user and, where it is for the second backend, that one's path. */
+function claimsOf(token: string) {
+  const [name = '', path = '/crm/mcp'] = token.split('~')
+  const user = USERS[name]
+  return user && claims({ ...user, resource: PUBLIC_URL + path })
 }
 
 function tokenOf(grantId: string, version = 1) {
