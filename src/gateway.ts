@@ -167,6 +167,7 @@ function createServing(
     trustedProxies: config.trustedProxies,
     limits: config.limits,
     observe: name => observeBackend(metrics.backend(name), audit),
+    lists: { invalidations: store.invalidations, observe: metrics.lists },
     logger,
     now: store.now,
   })

@@ -92,6 +92,7 @@ describe('the effective configuration', () => {
           required: [],
           tools: {},
           credential: 'upstream',
+          cache: { lists: false },
           timeouts: { connect: '2s', headers: '1m', idle: '10m', maxAge: '1h', methods: {} },
           probe: { kind: 'tcp', interval: '10s' },
           connections: {},

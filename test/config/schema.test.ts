@@ -41,6 +41,7 @@ describe('a minimal configuration', () => {
           required: [],
           tools: {},
           credential: { kind: 'upstream' },
+          cache: { lists: false },
           timeouts: {
             ...{ connectMs: 2000, headersMs: 60_000, idleMs: 600_000, maxAgeMs: 3_600_000 },
             methods: {},
