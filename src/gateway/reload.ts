@@ -22,7 +22,11 @@ export function keepFixed(
     ops: running.ops,
     keepAliveMs: running.keepAliveMs,
     workers: running.workers,
-    limits: { ...wanted.limits, headersBytes: running.limits.headersBytes },
+    limits: {
+      ...wanted.limits,
+      headersBytes: running.limits.headersBytes,
+      stallMs: running.limits.stallMs,
+    },
     lifetimes: running.redis ? wanted.lifetimes : keepMemoryLifetimes(running, wanted),
     ...(chosen.upstream && { upstream: chosen.upstream }),
     ...(chosen.upstreams && { upstreams: chosen.upstreams }),

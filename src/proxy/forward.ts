@@ -86,7 +86,9 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
       const fields = readFields(rawFields)
       options.onAnswer(call, fields)
       fields.passed.push(...call.arrival.crossOrigin)
-      return openAnswer(attempt, { status, statusText, fields }, opening)
+      const head = { status, statusText, fields }
+      const open = (): Answer => openAnswer(attempt, head, opening)
+      return call.companion ? call.companion.answered(head, open) : open()
     },
     rejected({ call }) {
       if (call.wasRejected) {
