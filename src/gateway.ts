@@ -31,6 +31,7 @@ import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { createRefusalNote } from './observability/refusals.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Store } from './store/port.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
@@ -99,6 +100,8 @@ export async function startGateway(
     rest: generations.rest,
     keepAliveTimeoutMs: config.keepAliveMs,
     maxHeaderBytes: config.limits.headersBytes,
+    stallMs: config.limits.stallMs,
+    onRefused: createRefusalNote(logger, metrics.refusal),
   })
   const isStoreReachable = () => isAnswering(store)
   const admin = createAdmin(() => generations.current, config.ops, surroundings)

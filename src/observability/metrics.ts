@@ -20,6 +20,8 @@ export type Metrics = {
   reload(succeeded: boolean): void
   /** @param fingerprint the same on replicas with the same configuration */
   configured(fingerprint: number): void
+  /** @param reason from a fixed list */
+  refusal(reason: string): void
   /** The text for Prometheus, with what `sources` says now. */
   render(sources: GaugeSources): Promise<{ contentType: string; text: string }>
 }
@@ -89,12 +91,19 @@ function createRareMetrics(registry: Registry) {
     buckets: STORE_BUCKETS,
     registers: [registry],
   })
+  const refusals = new Counter({
+    name: `${METRIC_PREFIX}refused_requests_total`,
+    help: 'Requests, and connections, that were refused before anything was known of them, by reason.',
+    labelNames: ['reason'],
+    registers: [registry],
+  })
   return {
     ...createDecisionMetrics(registry),
     ...createUpstreamMetrics(registry),
     ...createConfigMetrics(registry),
     storeOperation: (operation, result, seconds) =>
       store.labels(operation, result).observe(seconds),
+    refusal: reason => refusals.labels(reason).inc(),
   } satisfies Partial<Metrics>
 }
 
