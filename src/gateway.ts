@@ -31,6 +31,7 @@ import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { createRefusalNote } from './observability/refusals.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Store } from './store/port.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
@@ -99,6 +100,8 @@ export async function startGateway(
     rest: generations.rest,
     keepAliveTimeoutMs: config.keepAliveMs,
     maxHeaderBytes: config.limits.headersBytes,
+    stallMs: config.limits.stallMs,
+    onRefused: createRefusalNote(logger, metrics.refusal),
   })
   const isStoreReachable = () => isAnswering(store)
   const admin = createAdmin(() => generations.current, config.ops, surroundings)
@@ -154,7 +157,7 @@ function createServing(
   const server = createAuthorizationServer(config, { ...parts, tokens }, surroundings)
   const proxy = createProxy({
     publicUrl: config.publicUrl,
-    backends: config.backends.map(backend => describeBackend(config.publicUrl, backend)),
+    backends: config.backends.map(backend => describeBackend(config, backend)),
     renderConnect: ({ name, resource }) =>
       renderConnect({ publicUrl: config.publicUrl, endpoint: { name, url: resource } }),
     authorizationServer: entrance.authorizationServer,
@@ -164,6 +167,7 @@ function createServing(
     trustedProxies: config.trustedProxies,
     limits: config.limits,
     observe: name => observeBackend(metrics.backend(name), audit),
+    lists: { invalidations: store.invalidations, observe: metrics.lists },
     logger,
     now: store.now,
   })

@@ -1,11 +1,14 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { AUDIT_EVENTS, AUDIT_OUTCOMES, type AuditEvent } from './audit.ts'
 import { createCounterFamily } from './instruments.ts'
+import { createListMetrics, type ListMetrics } from './list-metrics.ts'
 import { type BackendMetrics, createRequestMetrics } from './request-metrics.ts'
 
 /** What the gateway counts and measures. Labels are bounded: every value comes from the configuration, from a fixed list or from a list that is learned up to a size. */
 export type Metrics = {
   backend(name: string): BackendMetrics
+  /** Of the cache of what one backend lists. */
+  lists(backend: string): ListMetrics
   auditEvent(event: AuditEvent): void
   storeOperation(operation: string, result: 'ok' | 'outage' | 'error', seconds: number): void
   /** @param result `refreshed`, or why not */
@@ -17,6 +20,8 @@ export type Metrics = {
   reload(succeeded: boolean): void
   /** @param fingerprint the same on replicas with the same configuration */
   configured(fingerprint: number): void
+  /** @param reason from a fixed list */
+  refusal(reason: string): void
   /** The text for Prometheus, with what `sources` says now. */
   render(sources: GaugeSources): Promise<{ contentType: string; text: string }>
 }
@@ -25,6 +30,7 @@ export type Metrics = {
 export type GaugeSources = {
   eventStreams(): number
   requestsInFlight(): number
+  keptLists(): { entries: number; bytes: number }
   instances(): readonly { backend: string; serving: number; ejected: number }[]
   isStoreReachable(): Promise<boolean>
 }
@@ -45,6 +51,7 @@ export function createMetrics(version: string): Metrics {
     eventLoopMonitoringPrecision: 20,
   })
   const requests = createRequestMetrics(METRIC_PREFIX)
+  const lists = createListMetrics(METRIC_PREFIX)
   const lookUps = createCounterFamily({
     name: `${METRIC_PREFIX}upstream_token_lookups_total`,
     help: 'Where the upstream token of a call came from, or why there was none; `cache` is the usual way.',
@@ -57,6 +64,7 @@ export function createMetrics(version: string): Metrics {
     .set(1)
   return {
     backend: requests.backend,
+    lists: lists.backend,
     ...createRareMetrics(registry),
     tokenLookUp(path) {
       const cell = lookUpCells.get(path) ?? lookUps.cell(path)
@@ -68,7 +76,7 @@ export function createMetrics(version: string): Metrics {
       const text = await registry.metrics()
       return {
         contentType: registry.contentType,
-        text: `${text}${requests.render()}${lookUps.render()}`,
+        text: `${text}${requests.render()}${lists.render()}${lookUps.render()}`,
       }
     },
   }
@@ -83,12 +91,19 @@ function createRareMetrics(registry: Registry) {
     buckets: STORE_BUCKETS,
     registers: [registry],
   })
+  const refusals = new Counter({
+    name: `${METRIC_PREFIX}refused_requests_total`,
+    help: 'Requests, and connections, that were refused before anything was known of them, by reason.',
+    labelNames: ['reason'],
+    registers: [registry],
+  })
   return {
     ...createDecisionMetrics(registry),
     ...createUpstreamMetrics(registry),
     ...createConfigMetrics(registry),
     storeOperation: (operation, result, seconds) =>
       store.labels(operation, result).observe(seconds),
+    refusal: reason => refusals.labels(reason).inc(),
   } satisfies Partial<Metrics>
 }
 
@@ -177,6 +192,8 @@ function createGauges(registry: Registry) {
     'requests_in_flight',
     'Calls on their way to a backend or back, open streams among them.',
   )
+  const lists = createGauge(registry, 'list_cache_entries', 'Answers that the list cache holds.')
+  const listBytes = createGauge(registry, 'list_cache_bytes', 'Memory that they take, about.')
   const instances = createGauge(
     registry,
     'backend_instances',
@@ -188,6 +205,9 @@ function createGauges(registry: Registry) {
     async read(sources: GaugeSources): Promise<void> {
       streams.set(sources.eventStreams())
       inFlight.set(sources.requestsInFlight())
+      const { entries, bytes } = sources.keptLists()
+      lists.set(entries)
+      listBytes.set(bytes)
       // A backend that a reload has taken away is counted no more.
       instances.reset()
       for (const { backend, serving, ejected } of sources.instances()) {

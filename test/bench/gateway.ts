@@ -66,7 +66,7 @@ export async function startBenchGateway(options: BenchGatewayOptions): Promise<B
       },
       backends: [{ path: '/mcp', name: 'bench', instances: [instance] }],
       lifetimes: { accessToken: '1h' },
-      limits: { inFlight: 5000 },
+      limits: { inFlight: 5000, inFlightPerSubject: 5000, streamsPerSubject: 5000 },
     },
   })
   const first = await signIn(publicUrl)

@@ -4,6 +4,7 @@ import { createMetrics } from '../../src/observability/metrics.ts'
 const SOURCES = {
   eventStreams: () => 0,
   requestsInFlight: () => 0,
+  keptLists: () => ({ entries: 0, bytes: 0 }),
   instances: () => [],
   isStoreReachable: async () => true,
 }

@@ -10,6 +10,7 @@ const NEEDED = [
   ['redis-sentinel', 'redis-sentinel'],
   ['chromium', 'chromium'],
   ['promtool', 'prometheus'],
+  ['slowhttptest', 'slowhttptest'],
 ] as const
 
 let folder: string
@@ -33,7 +34,13 @@ function prepare() {
 
 describe('preparing the machine for the tests', () => {
   it('is silent where all is there, under any name that it goes by', () => {
-    for (const name of ['redis-server', 'redis-sentinel', 'google-chrome', 'promtool'])
+    for (const name of [
+      'redis-server',
+      'redis-sentinel',
+      'google-chrome',
+      'promtool',
+      'slowhttptest',
+    ])
       install(name)
     expect(prepare()).toEqual({ status: 0, output: '' })
   })
@@ -52,6 +59,7 @@ describe('preparing the machine for the tests', () => {
     install('redis-server')
     install('chromium')
     install('promtool')
+    install('slowhttptest')
     const created = join(folder, 'redis-sentinel')
     install('apt-get', `case "$*" in *install*) : > ${created}; /bin/chmod 755 ${created};; esac`)
     const { status, output } = prepare()

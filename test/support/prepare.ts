@@ -15,6 +15,7 @@ const NEEDS = [
     debianPackage: 'chromium',
   },
   { commands: ['promtool'], debianPackage: 'prometheus' },
+  { commands: ['slowhttptest'], debianPackage: 'slowhttptest' },
 ]
 
 const INSTALL_TIMEOUT_MS = 10 * 60_000
@@ -46,7 +47,7 @@ function fail(packages: string[], why: string): void {
   print(why)
   print(`On Debian or Ubuntu:  sudo apt-get install ${packages.join(' ')}`)
   print(
-    'Elsewhere: install Redis 7 or newer, with its sentinel, Chromium and Prometheus, and put them on PATH.',
+    'Elsewhere: install Redis 7 or newer, with its sentinel, Chromium, Prometheus and slowhttptest, and put them on PATH.',
   )
   process.exitCode = 1
 }
