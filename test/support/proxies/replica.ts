@@ -20,9 +20,9 @@ export type Replica = {
   setReady(isReady: boolean): void
   /** Sends the second event of each open stream, and ends it. */
   release(): void
-  /** Answers from now on end their connections, so that the next request needs a new one. */
+  /** Idle connections end now, others with their answer, so that the next request needs a new one. */
   keepNoConnection(): void
-  /** Refuses connections from now on. */
+  /** Refuses connections from now on, as if it had died. */
   stopListening(): Promise<void>
   close(): Promise<void>
 }
@@ -57,6 +57,7 @@ export async function startReplica(
     await listen(server, port, address),
     await listen(ops, opsPort, address),
   ]
+  const closeAll = async () => void (await Promise.all(listening.map(({ close }) => close())))
   return {
     seen,
     connections: () => connections,
@@ -69,9 +70,10 @@ export async function startReplica(
     },
     keepNoConnection: () => {
       keepsConnections = false
+      server.closeIdleConnections()
     },
-    stopListening: async () => void (await listening[0]?.close()),
-    close: async () => void (await Promise.all(listening.map(({ close }) => close()))),
+    stopListening: closeAll,
+    close: closeAll,
   }
 }
 
