@@ -105,7 +105,10 @@ export async function startEntra(): Promise<Entra> {
     const claims = claimsOf(user, client.clientId, now)
     const refreshToken = `1.${createSecret()}`
     refreshTokens.set(refreshToken, issued)
-    const accessToken = await keys.sign({ ...claims, jti: randomUUID(), scp: 'mcp.access' })
+    const accessToken = await keys.sign({
+      ...{ ...claims, jti: randomUUID(), scp: 'mcp.access' },
+      ...describeContext(issued.claims),
+    })
     accessTokens.set(accessToken, issued)
     return {
       json: {
@@ -206,6 +209,14 @@ export async function startEntra(): Promise<Entra> {
       skewSeconds = seconds
     },
   }
+}
+
+/** The authentication contexts that a login has asked for are in its tokens. */
+function describeContext(claims: string | undefined): Record<string, unknown> {
+  if (claims === undefined) return {}
+  const { access_token: wanted } = JSON.parse(claims) as { access_token?: { acrs?: unknown } }
+  const { value } = Object(wanted?.acrs) as { value?: string }
+  return value === undefined ? {} : { acrs: [value] }
 }
 
 function isRefresh(form: VendorRequest['form']): boolean {
