@@ -3,6 +3,9 @@ import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { createOpsApp, type OpsOptions, type Readiness } from '../http/ops.ts'
 
+/** Load balancers may ask in HTTP/1.0, without naming a host. */
+const LISTENER = { overrideGlobalObjects: false, hostname: 'localhost' }
+
 /** Where the ops app is to be had. */
 export type OpsServer = {
   listen(port: number, host: string): Promise<void>
@@ -35,7 +38,7 @@ export function createOps(
 
 /** The app behind a listener of its own. */
 export function createOpsServer(app: Hono): OpsServer {
-  const server = createServer(getRequestListener(app.fetch, { overrideGlobalObjects: false }))
+  const server = createServer(getRequestListener(app.fetch, LISTENER))
   return {
     listen: (port, host) =>
       new Promise((resolve, reject) => {
