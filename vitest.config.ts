@@ -7,7 +7,7 @@ const folders: Record<(typeof kinds)[number], string[]> = {
     'test/{domain,config,proxy,resource-server,http,upstream,authorization-server,observability,gateway,cli,dev,docs,house,support}/**/*.test.ts',
   ],
   store: ['test/store/**/*.test.ts'],
-  flow: ['test/flow/**/*.test.ts'],
+  flow: ['test/{flow,deploy}/**/*.test.ts'],
   browser: ['test/browser/**/*.test.ts'],
   fault: ['test/fault/**/*.test.ts'],
   conformance: ['test/conformance/**/*.test.ts'],

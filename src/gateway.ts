@@ -11,6 +11,7 @@ import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createAdmin } from './gateway/admin.ts'
 import { describeBackend, describeResource } from './gateway/backends.ts'
 import { createClientSources } from './gateway/clients.ts'
+import { fingerprintConfig } from './gateway/config-fingerprint.ts'
 import { createEnterpriseIssuers } from './gateway/enterprise.ts'
 import { createEntrance } from './gateway/entrance.ts'
 import { createGenerations } from './gateway/generations.ts'
@@ -31,6 +32,7 @@ import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { createRefusalNote } from './observability/refusals.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Store } from './store/port.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
@@ -99,6 +101,8 @@ export async function startGateway(
     rest: generations.rest,
     keepAliveTimeoutMs: config.keepAliveMs,
     maxHeaderBytes: config.limits.headersBytes,
+    stallMs: config.limits.stallMs,
+    onRefused: createRefusalNote(logger, metrics.refusal),
   })
   const isStoreReachable = () => isAnswering(store)
   const admin = createAdmin(() => generations.current, config.ops, surroundings)
@@ -108,6 +112,7 @@ export async function startGateway(
   })
   await ops.listen(config.ops.port, config.ops.host)
   await listener.listen(config.listen.port, config.listen.host)
+  metrics.configured(fingerprintConfig(config))
   announce(config, logger)
 
   return {
@@ -118,6 +123,7 @@ export async function startGateway(
       const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstreams
       const nextStore = stores.open(next, nextRing)
       generations.replace(createServing(next, options, nextRing, nextStore, surroundings))
+      metrics.configured(fingerprintConfig(next))
       logger.level = next.log.level
       ring = nextRing
       return fixed
@@ -152,7 +158,7 @@ function createServing(
   const server = createAuthorizationServer(config, { ...parts, tokens }, surroundings)
   const proxy = createProxy({
     publicUrl: config.publicUrl,
-    backends: config.backends.map(backend => describeBackend(config.publicUrl, backend)),
+    backends: config.backends.map(backend => describeBackend(config, backend)),
     renderConnect: ({ name, resource }) =>
       renderConnect({ publicUrl: config.publicUrl, endpoint: { name, url: resource } }),
     authorizationServer: entrance.authorizationServer,
@@ -162,6 +168,7 @@ function createServing(
     trustedProxies: config.trustedProxies,
     limits: config.limits,
     observe: name => observeBackend(metrics.backend(name), audit),
+    lists: { invalidations: store.invalidations, observe: metrics.lists },
     logger,
     now: store.now,
   })

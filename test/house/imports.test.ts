@@ -37,7 +37,7 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
     ],
   ],
   ['proxy/', ['domain/', 'store/port', 'upstream/tokens', 'proxy/', 'observability/']],
-  ['http/listener', []],
+  ['http/listener', ['http/listener/']],
   ['http/pages/', ['domain/', 'http/pages/']],
   ['http/', ['domain/', 'http/', 'observability/']],
   ['observability/', ['domain/', 'observability/']],
