@@ -44,7 +44,8 @@ import { createUpstreamTokenSource } from './upstream/tokens.ts'
 /** A gateway that serves. */
 export type Gateway = {
   /**
-   * Stops in order: readiness off, the configured delay, no new connections, requests finish, the rest is broken at the deadline. Resolves when nothing is left.
+   * Stops in order: readiness off, the configured delay, no new connections, requests finish and streams that listen end one by one, the rest is broken at the deadline.
+   * Resolves when nothing is left.
    */
   drain(): Promise<void>
   /**
@@ -55,6 +56,9 @@ export type Gateway = {
   reload(config: GatewayConfig, upstreamOptions: readonly UpstreamOptions[]): string[]
   metrics: Metrics
 }
+
+/** Of the deadline; so many clients do not come back in one instant, and calls have as long again. */
+const DRAIN_SPREAD = 0.5
 
 /** What outlives a reload. */
 type Surroundings = {
@@ -170,7 +174,7 @@ function createServing(
     find: proxy.find,
     rest: rest.handle,
     underWay: () => proxy.state().callsInFlight + rest.underWay(),
-    drain: proxy.drain,
+    drain: () => proxy.drain(config.drain.deadlineMs * DRAIN_SPREAD),
     close: async () => {
       await proxy.close()
       await server.tokens.close()

@@ -99,7 +99,7 @@ export class EventStreamAnswer implements Answer {
     res: ServerResponse,
     head: AnswerHead,
     { streams, writeCopy }: AnswerSurroundings,
-    lifecycle: { isListening: boolean; finish: () => void },
+    lifecycle: Pick<EventStream, 'isListening' | 'finish' | 'farewell'>,
   ) {
     const { passed, hasCacheControl, contentLength, isEncoded } = head.fields
     passed.push('x-accel-buffering', 'no')

@@ -13,6 +13,8 @@ export type EventStream = {
   isListening: boolean
   /** Ends it in good order, towards both sides. */
   finish: () => void
+  /** What it says before it ends ahead of time; whole lines, or nothing. */
+  farewell: () => string
 }
 
 export type EventStreams = {
@@ -20,8 +22,8 @@ export type EventStreams = {
   /** Notes what was sent. */
   sent(stream: EventStream, chunk: Buffer): void
   close(stream: EventStream): void
-  /** From now on, listening streams end as soon as they are between events. */
-  drain(): void
+  /** Ends the listening streams one after the other, evenly over this time, each as soon as it is between events; those that come later, at once. */
+  drain(spreadMs: number): void
   stop(): void
   /** How many are open. */
   count(): number
@@ -31,6 +33,7 @@ const LF = 0x0a
 const CR = 0x0d
 // One comment line and no blank one: some clients take a blank line for an event.
 const HEARTBEAT = ':\n'
+const DRAIN_TICK_MS = 50
 
 /**
  * Keeps the open event streams alive: whoever was quiet for a whole beat gets a comment, so gaps are between one and two beats long. One timer for all of them.
@@ -39,7 +42,9 @@ const HEARTBEAT = ':\n'
  */
 export function createEventStreams(beatMs: number): EventStreams {
   const streams = new Set<EventStream>()
-  let isDraining = false
+  /** Of the monotonic clock, in milliseconds; of each stream that was open when the drain began. */
+  let endings: Map<EventStream, number> | undefined
+  let drainTimer: NodeJS.Timeout | undefined
 
   const beat = (): void => {
     for (const stream of streams) {
@@ -50,14 +55,21 @@ export function createEventStreams(beatMs: number): EventStreams {
   const timer = setInterval(beat, beatMs).unref()
 
   const finishIfDue = (stream: EventStream): void => {
-    if (isDraining && stream.isListening && isBetweenEvents(stream.tail)) stream.finish()
+    if (!endings || !stream.isListening || !isBetweenEvents(stream.tail)) return
+    if ((endings.get(stream) ?? 0) > performance.now()) return
+    if (mayInsert(stream)) stream.res.write(stream.farewell())
+    stream.finish()
+  }
+
+  const finishDue = (): void => {
+    for (const stream of [...streams]) finishIfDue(stream)
   }
 
   return {
     open(stream) {
       streams.add(stream)
       // Not at once: whoever opens it does not hold it yet.
-      if (isDraining) queueMicrotask(() => finishIfDue(stream))
+      if (endings) queueMicrotask(() => finishIfDue(stream))
     },
     sent(stream, chunk) {
       stream.tail = tailAfter(stream.tail, chunk)
@@ -66,13 +78,20 @@ export function createEventStreams(beatMs: number): EventStreams {
     },
     close(stream) {
       streams.delete(stream)
+      endings?.delete(stream)
     },
-    drain() {
-      isDraining = true
-      for (const stream of [...streams]) finishIfDue(stream)
+    drain(spreadMs) {
+      if (endings) return
+      const now = performance.now()
+      const listening = [...streams].filter(({ isListening }) => isListening)
+      const stepMs = spreadMs / Math.max(listening.length, 1)
+      endings = new Map(listening.map((stream, index) => [stream, now + index * stepMs]))
+      finishDue()
+      if (endings.size > 0) drainTimer = setInterval(finishDue, DRAIN_TICK_MS).unref()
     },
     stop() {
       clearInterval(timer)
+      clearInterval(drainTimer)
     },
     count: () => streams.size,
   }

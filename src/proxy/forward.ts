@@ -15,6 +15,7 @@ import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
 import { equip } from './equipment.ts'
 import type { EventStreams } from './event-streams.ts'
+import { farewellOf } from './farewell.ts'
 import { openListing } from './listing-answer.ts'
 import type { Refusals } from './refusals.ts'
 import { createResponseFieldsReader, type ResponseFields } from './response-fields.ts'
@@ -139,8 +140,9 @@ function openWhole(attempt: Attempt, head: AnswerHead, surroundings: AnswerSurro
   const { res } = call.arrival
   if (isEventStream(head.fields)) {
     const finish = (): void => attempt.finish()
+    const farewell = (): string => farewellOf(call)
     const { isListening } = call
-    return new EventStreamAnswer(res, head, surroundings, { isListening, finish })
+    return new EventStreamAnswer(res, head, surroundings, { isListening, finish, farewell })
   }
   if (isSmall(head.fields)) return new GatheredAnswer(res, head)
   return new StreamedAnswer(res, head, surroundings.writeCopy)
