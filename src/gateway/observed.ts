@@ -22,10 +22,26 @@ export function observeBackend(metrics: BackendMetrics, audit: Audit): BackendOb
   }
 }
 
-/** An upstream whose refreshes are counted and measured. A part of the composition in `gateway.ts`. */
-export function observeUpstream(upstream: Upstream, metrics: Metrics): Upstream {
+/**
+ * An upstream whose refreshes and exchanges are counted and measured. A part of the composition in `gateway.ts`.
+ *
+ * @param backends their names, by resource
+ */
+export function observeUpstream(
+  upstream: Upstream,
+  metrics: Metrics,
+  backends: ReadonlyMap<string, string>,
+): Upstream {
   return {
     ...upstream,
+    async exchange(grant, credential, signal) {
+      const startedAt = performance.now()
+      const result = await upstream.exchange(grant, credential, signal)
+      const label = result.outcome === 'exchanged' ? 'exchanged' : result.failure.kind
+      const backend = backends.get(grant.resource) ?? '_other'
+      metrics.upstreamExchange(backend, label, (performance.now() - startedAt) / 1000)
+      return result
+    },
     async refresh(grant, signal, wanted) {
       const startedAt = performance.now()
       const result = await upstream.refresh(grant, signal, wanted)
@@ -57,14 +73,19 @@ export function observeTokens(tokens: UpstreamTokenSource, metrics: Metrics): Up
 
 /** @param servings the current one first */
 export function describeGauges(
-  servings: () => readonly Pick<Serving, 'proxy'>[],
+  servings: () => readonly Pick<Serving, 'proxy' | 'caches'>[],
   isStoreReachable: () => Promise<boolean>,
 ): GaugeSources {
   const sum = (count: (serving: Pick<Serving, 'proxy'>) => number) =>
     servings().reduce((total, serving) => total + count(serving), 0)
   return {
     isStoreReachable,
+    cacheSizes: () => addUp(servings().map(({ caches }) => caches.sizes())),
     eventStreams: () => sum(({ proxy }) => proxy.state().eventStreams),
+    keptLists: () => ({
+      entries: sum(({ proxy }) => proxy.state().lists.entries),
+      bytes: sum(({ proxy }) => proxy.state().lists.bytes),
+    }),
     requestsInFlight: () => sum(({ proxy }) => proxy.state().callsInFlight),
     instances: () =>
       (servings()[0]?.proxy.state().backends ?? []).map(({ name, instances }) => {
@@ -72,4 +93,12 @@ export function describeGauges(
         return { backend: name, ejected, serving: instances.length - ejected }
       }),
   }
+}
+
+function addUp(sizes: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
+  const total = new Map<string, number>()
+  for (const [name, size] of sizes.flatMap(one => [...one])) {
+    total.set(name, (total.get(name) ?? 0) + size)
+  }
+  return total
 }

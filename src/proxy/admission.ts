@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { AccessTokenClaims, VerifyAccessToken } from '../domain/access-token.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 
 /** What an `Authorization` field says, before anybody has looked at the token. */
 export type Credentials =
@@ -12,11 +13,13 @@ export type Credentials =
  *
  * - `unauthenticated`: it brought no bearer token.
  * - `invalid-token`: it brought one that opens nothing here. `reason` is for the log.
+ * - `unavailable`: whoever has issued the token cannot be asked about it now.
  */
 export type Admission =
   | { outcome: 'admitted'; claims: AccessTokenClaims }
   | { outcome: 'unauthenticated' }
   | { outcome: 'invalid-token'; reason: string }
+  | { outcome: 'unavailable'; reason: string; retryAfterSeconds: number }
 
 export type Admit = {
   /** The answer where it is known without verifying anything: no promise. */
@@ -28,14 +31,16 @@ export type AdmissionOptions = {
   verifyAccessToken: VerifyAccessToken
   /** Epoch seconds. */
   now: () => number
-  /** How many verified tokens are remembered. */
-  cacheSize: number
+  /** How many verified tokens are remembered. Default 10 000. */
+  cacheSize?: number
+  watchCache?: WatchCache
 }
 
 const UNAUTHENTICATED: Admission = { outcome: 'unauthenticated' }
 const ABSENT: Credentials = { outcome: 'absent' }
 const MALFORMED: Credentials = { outcome: 'malformed' }
 const SCHEME = 'bearer'
+const CACHE_SIZE = 10_000
 const TOKEN_CHARACTERS = /^[A-Za-z0-9\-._~+/]+=*$/
 
 /**
@@ -58,20 +63,24 @@ export function parseBearer(authorization: string | undefined): Credentials {
  * Remembers each genuine token until its `exp`, so that it is verified once per process. Only genuine tokens are remembered: what strangers send takes no memory.
  */
 export function createAdmission(options: AdmissionOptions): Admit {
-  const { verifyAccessToken, now } = options
+  const { verifyAccessToken, now, watchCache = watchNothing } = options
   // By the whole field, which is parsed only where it is not here.
-  const verified = new LRUCache<string, AccessTokenClaims>({ max: options.cacheSize })
+  const verified = new LRUCache<string, AccessTokenClaims>({ max: options.cacheSize ?? CACHE_SIZE })
+  const { hits, misses } = watchCache('access_tokens', () => verified.size)
 
   return {
     peek(authorization, resource) {
       if (authorization === undefined) return UNAUTHENTICATED
       const claims = verified.get(authorization)
-      return claims && judge(claims, resource, now())
+      if (!claims) return undefined
+      hits.value += 1
+      return judge(claims, resource, now())
     },
 
     async resolve(authorization, resource) {
       const credentials = parseBearer(authorization)
       if (credentials.outcome !== 'presented') return withoutToken(credentials)
+      misses.value += 1
       const claims = await verifyAccessToken(credentials.token)
       if (!claims) return { outcome: 'invalid-token', reason: 'not a valid access token of ours' }
       if (authorization !== undefined) verified.set(authorization, claims)

@@ -9,8 +9,12 @@ export type EventStream = {
   isQuiet: boolean
   /** Compressed or of a declared length: nothing may be added. */
   isSealed: boolean
+  /** It is to end as soon as it can. */
+  isDue: boolean
   /** It carries notifications, not the answer to a call, so it may end whenever the gateway does. */
   isListening: boolean
+  /** Milliseconds of the monotonic clock: when it has to end, if it is listening. */
+  endsAt: number
   /** Ends it in good order, towards both sides. */
   finish: () => void
   /** What it says before it ends ahead of time; whole lines, or nothing. */
@@ -42,11 +46,24 @@ const DRAIN_TICK_MS = 50
  */
 export function createEventStreams(beatMs: number): EventStreams {
   const streams = new Set<EventStream>()
-  /** Of the monotonic clock, in milliseconds; of each stream that was open when the drain began. */
-  let endings: Map<EventStream, number> | undefined
   let drainTimer: NodeJS.Timeout | undefined
 
+  const finishIfDue = (stream: EventStream): void => {
+    if (!stream.isDue || !stream.isListening || !isBetweenEvents(stream.tail)) return
+    if (mayInsert(stream)) stream.res.write(stream.farewell())
+    stream.finish()
+  }
+
+  const finishDue = (): void => {
+    const now = performance.now()
+    for (const stream of [...streams]) {
+      if (stream.endsAt <= now) stream.isDue = true
+      finishIfDue(stream)
+    }
+  }
+
   const beat = (): void => {
+    finishDue()
     for (const stream of streams) {
       if (stream.isQuiet && mayInsert(stream)) stream.res.write(HEARTBEAT)
       stream.isQuiet = true
@@ -54,22 +71,13 @@ export function createEventStreams(beatMs: number): EventStreams {
   }
   const timer = setInterval(beat, beatMs).unref()
 
-  const finishIfDue = (stream: EventStream): void => {
-    if (!endings || !stream.isListening || !isBetweenEvents(stream.tail)) return
-    if ((endings.get(stream) ?? 0) > performance.now()) return
-    if (mayInsert(stream)) stream.res.write(stream.farewell())
-    stream.finish()
-  }
-
-  const finishDue = (): void => {
-    for (const stream of [...streams]) finishIfDue(stream)
-  }
-
   return {
     open(stream) {
       streams.add(stream)
       // Not at once: whoever opens it does not hold it yet.
-      if (endings) queueMicrotask(() => finishIfDue(stream))
+      if (!drainTimer) return
+      stream.isDue = true
+      queueMicrotask(() => finishIfDue(stream))
     },
     sent(stream, chunk) {
       stream.tail = tailAfter(stream.tail, chunk)
@@ -78,16 +86,17 @@ export function createEventStreams(beatMs: number): EventStreams {
     },
     close(stream) {
       streams.delete(stream)
-      endings?.delete(stream)
     },
     drain(spreadMs) {
-      if (endings) return
+      if (drainTimer) return
       const now = performance.now()
       const listening = [...streams].filter(({ isListening }) => isListening)
-      const stepMs = spreadMs / Math.max(listening.length, 1)
-      endings = new Map(listening.map((stream, index) => [stream, now + index * stepMs]))
+      for (const [index, stream] of listening.entries()) {
+        const endsAt = now + (index * spreadMs) / listening.length
+        stream.endsAt = Math.min(stream.endsAt, endsAt)
+      }
       finishDue()
-      if (endings.size > 0) drainTimer = setInterval(finishDue, DRAIN_TICK_MS).unref()
+      drainTimer = setInterval(finishDue, DRAIN_TICK_MS).unref()
     },
     stop() {
       clearInterval(timer)

@@ -3,7 +3,7 @@ import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Admit } from './admission.ts'
 import type { Backend } from './backends.ts'
 import { holdBody } from './body.ts'
-import { type Arrival, Call, isListening } from './call.ts'
+import { type Arrival, Call, loadOf } from './call.ts'
 import type { Connections } from './connections.ts'
 import { type CrossOrigin, isPreflight, renderPreflight } from './cross-origin.ts'
 import { enforce } from './enforcement.ts'
@@ -32,8 +32,10 @@ export type HandlerOptions = {
 export type ProxyLimits = {
   /** Of a request's body. */
   bodyBytes: number
-  /** Requests that are on their way to any backend or back, open streams among them. */
+  /** Calls that are on their way to any backend or back. */
   inFlight: number
+  /** Streams that only listen. */
+  streams: number
 } & Partial<ShareLimits>
 
 /**
@@ -129,20 +131,22 @@ function createBegin({
 }: HandlerOptions): (arrival: Arrival, claims: Claims) => Call | undefined {
   const { inFlightPerSubject = Infinity, streamsPerSubject = Infinity } = limits
   const shares = createShares({ inFlightPerSubject, streamsPerSubject })
-  let inFlight = 0
+  const room = { calls: limits.inFlight, streams: limits.streams }
+  const underWay = { calls: 0, streams: 0 }
 
   const release = (call: Call): void => {
-    inFlight -= 1
-    shares.release(call.claims.subject, call.isListening)
+    underWay[call.load] -= 1
+    shares.release(call.claims.subject, call.load)
     connections.leave(call.arrival.req.socket, call)
   }
 
   const findObstacle = (arrival: Arrival, { subject }: Claims): [Failure, string] | undefined => {
     const { req, head } = arrival
+    const load = loadOf(arrival)
     // Its answer would show the client the very fields that we inject (RFC 9110 section 9.3.8).
     if (req.method === 'TRACE') return ['methodNotAllowed', 'TRACE']
-    if (inFlight >= limits.inFlight) return ['overloaded', `${inFlight} in flight`]
-    const excess = shares.findExcess(subject, isListening(arrival))
+    if (underWay[load] >= room[load]) return ['overloaded', `${underWay[load]} ${load} under way`]
+    const excess = shares.findExcess(subject, load)
     if (excess) return [excess, 'the limit of a subject']
     if ((head.contentLength ?? 0) > limits.bodyBytes) return ['bodyTooLarge', 'declared']
     return undefined
@@ -155,8 +159,8 @@ function createBegin({
       return undefined
     }
     const call = new Call(arrival, claims, release)
-    inFlight += 1
-    shares.take(claims.subject, call.isListening)
+    underWay[call.load] += 1
+    shares.take(claims.subject, call.load)
     connections.join(arrival.req.socket, call)
     return call
   }

@@ -1,20 +1,19 @@
+import type { Load } from './member.ts'
+
 /** How much of the process one subject may have. */
 export type ShareLimits = {
-  /** Its requests that are on their way, open streams among them. */
+  /** Its calls that are on their way. */
   inFlightPerSubject: number
-  /** Its streams that listen. */
+  /** Its streams that only listen. */
   streamsPerSubject: number
 }
 
 export type Shares = {
   /** What one more would be too many of. */
-  findExcess(
-    subject: string,
-    isListening: boolean,
-  ): 'subjectOverloaded' | 'tooManyStreams' | undefined
-  take(subject: string, isListening: boolean): void
+  findExcess(subject: string, load: Load): 'subjectOverloaded' | 'tooManyStreams' | undefined
+  take(subject: string, load: Load): void
   /** Exactly once for each that was taken. */
-  release(subject: string, isListening: boolean): void
+  release(subject: string, load: Load): void
 }
 
 /**
@@ -23,22 +22,15 @@ export type Shares = {
  * A subject is counted as its identity provider calls it; where two providers have the same name for two users, these share.
  */
 export function createShares({ inFlightPerSubject, streamsPerSubject }: ShareLimits): Shares {
-  const calls = new Map<string, number>()
-  const streams = new Map<string, number>()
+  const counts = { calls: new Map<string, number>(), streams: new Map<string, number>() }
+  const limits = { calls: inFlightPerSubject, streams: streamsPerSubject }
   return {
-    findExcess(subject, isListening) {
-      if ((calls.get(subject) ?? 0) >= inFlightPerSubject) return 'subjectOverloaded'
-      if (isListening && (streams.get(subject) ?? 0) >= streamsPerSubject) return 'tooManyStreams'
-      return undefined
+    findExcess(subject, load) {
+      if ((counts[load].get(subject) ?? 0) < limits[load]) return undefined
+      return load === 'calls' ? 'subjectOverloaded' : 'tooManyStreams'
     },
-    take(subject, isListening) {
-      add(calls, subject, 1)
-      if (isListening) add(streams, subject, 1)
-    },
-    release(subject, isListening) {
-      add(calls, subject, -1)
-      if (isListening) add(streams, subject, -1)
-    },
+    take: (subject, load) => add(counts[load], subject, 1),
+    release: (subject, load) => add(counts[load], subject, -1),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { describe, expect, test } from 'vitest'
+import { createAdmission } from '../../src/proxy/admission.ts'
 import type { ShareLimits } from '../../src/proxy/shares.ts'
 import {
   type Ask,
@@ -7,13 +8,14 @@ import {
   claims,
   eventually,
   GOOD_TOKEN,
+  NOW,
   open,
   RawClient,
   startBackend,
   startGateway,
 } from './support.ts'
 
-const LIMITS = { bodyBytes: 1000, inFlight: 2 }
+const LIMITS = { bodyBytes: 1000, inFlight: 2, streams: 2 }
 const HEAD = ['POST /crm/mcp HTTP/1.1', 'Host: a', `Authorization: Bearer ${GOOD_TOKEN}`]
 
 describe('a body', () => {
@@ -61,7 +63,7 @@ describe('a body', () => {
     const backend = await startBackend()
     const gateway = await startGateway({
       instances: [backend.url],
-      proxy: { limits: { bodyBytes: 1000, inFlight: 1 } },
+      proxy: { limits: { bodyBytes: 1000, inFlight: 1, streams: 1 } },
       listener: { stallMs: 100 },
     })
     const client = new RawClient(gateway.port).send(...HEAD, 'Content-Length: 10', '', 'slow')
@@ -101,7 +103,7 @@ describe('requests in flight', () => {
     })
     const gateway = await startGateway({
       instances: [backend.url],
-      proxy: { limits: { bodyBytes: 1000, inFlight: 1 } },
+      proxy: { limits: { bodyBytes: 1000, inFlight: 1, streams: 1 } },
     })
     for (mode of ['ok', 'reset', 'refuse', 'ok', 'reset', 'refuse']) {
       const { status } = await ask(gateway, { body: '{}' })
@@ -124,7 +126,10 @@ describe('the share of one subject', () => {
       instances: [backend.url],
       proxy: {
         limits: { ...LIMITS, inFlight: 100, ...limits },
-        verifyAccessToken: async token => claims({ subject: token }),
+        admission: createAdmission({
+          verifyAccessToken: async token => claims({ subject: token }),
+          now: () => NOW,
+        }),
       },
     })
   }
