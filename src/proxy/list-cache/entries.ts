@@ -27,8 +27,7 @@ export function createEntries(clock: () => number): Entries {
   const cache = new LRUCache<string, Entry>({
     max: ENTRIES_AT_MOST,
     maxSize: BYTES_AT_MOST,
-    // A string has one or two bytes a character.
-    sizeCalculation: ({ before, after }) => OVERHEAD_BYTES + 2 * (before.length + after.length),
+    sizeCalculation: ({ before, after }) => OVERHEAD_BYTES + before.length + after.length,
   })
   const findLiving = (key: string): Entry | undefined => {
     const entry = cache.get(key)

@@ -8,7 +8,7 @@ import { createWatch } from './change-watch.ts'
 import { createChanges } from './changes.ts'
 import { createEntries } from './entries.ts'
 import type { Inquiry } from './flight.ts'
-import { readListRequest } from './list-request.ts'
+import { createListRequestReader } from './list-request.ts'
 import { listOf } from './methods.ts'
 import type { ListObserver } from './observer.ts'
 import { Recall } from './recall.ts'
@@ -62,6 +62,7 @@ export function createListCache(options: ListCacheOptions): ListCache {
     onSeen: (backend, list) => observers.get(backend)?.listChanged(list),
   })
   const watch = createWatch(changes.seen)
+  const readRequest = createListRequestReader()
   return {
     inFrontOf(send) {
       const recall = new Recall({ ...options, entries, changes, observers, send })
@@ -75,7 +76,7 @@ export function createListCache(options: ListCacheOptions): ListCache {
           return send(call)
         }
         if (head.mcpMethod === undefined || !listOf(head.mcpMethod)) return send(call)
-        const inquiry = inquiryOf(call)
+        const inquiry = inquiryOf(call, readRequest)
         if (inquiry) return recall.ask(inquiry)
         observer.listAnswered('bypass')
         send(call)
@@ -97,10 +98,13 @@ export function createListCache(options: ListCacheOptions): ListCache {
   }
 }
 
-function inquiryOf(call: Call): Inquiry | undefined {
+function inquiryOf(
+  call: Call,
+  readRequest: ReturnType<typeof createListRequestReader>,
+): Inquiry | undefined {
   const { backend, head, search, req } = call.arrival
   if (req.method !== 'POST' || !call.body) return undefined
   const { resource } = backend
-  const request = readListRequest({ resource, search, fields: head.passed, body: call.body })
+  const request = readRequest({ resource, search, fields: head.passed, body: call.body })
   return request && { call, ...request, owner: `${call.claims.grantId} ${call.grantVersion}` }
 }

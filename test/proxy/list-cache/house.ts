@@ -167,7 +167,7 @@ export function requestOf(user: string, change: ListChange = {}) {
 type Listed = { id: unknown; result: Record<string, unknown> & { tools: { name: string }[] } }
 
 export function read({ body }: Reply): Listed {
-  return JSON.parse(body) as Listed
+  return JSON.parse(Buffer.from(body, 'latin1').toString()) as Listed
 }
 
 export function namesIn(reply: Reply): string[] {

@@ -28,7 +28,9 @@ describe('MCP 2026-07-28, "Caching": an answer is kept', () => {
         const given =
           read && renderList({ ...read, askedAt: 100 }, JSON.stringify(other), 100 + age)
         const expected = answer({ tools, ttlMsNote: 5000, ttlMs: 5000 - age }, other)
-        expect(JSON.parse(given ?? '')).toEqual(JSON.parse(expected))
+        expect(JSON.parse(Buffer.from(given ?? '', 'latin1').toString())).toEqual(
+          JSON.parse(expected),
+        )
       }),
     )
   })

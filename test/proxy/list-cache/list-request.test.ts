@@ -1,6 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readListRequest } from '../../../src/proxy/list-cache/list-request.ts'
+import {
+  createListRequestReader,
+  readListRequest,
+} from '../../../src/proxy/list-cache/list-request.ts'
 
 const VERSION = '2026-07-28'
 const META = {
@@ -177,6 +180,27 @@ describe('parameters', () => {
         expect(questionOf({ params: left }) === questionOf({ params: right })).toBe(areSame)
       }),
     )
+  })
+})
+
+describe('a reader that remembers', () => {
+  it('says the same as one that does not', () => {
+    const remembering = createListRequestReader()
+    const flat = Object.entries(FIELDS).flat()
+    const parts = (resource: string, search: string, fields: string[], body: string) => ({
+      ...{ resource, search, fields: [...flat, ...fields], body: Buffer.from(body) },
+    })
+    const bodies = [raw(PARAMS), raw(PARAMS, '"id":2'), `x-a\n1\n${raw(PARAMS)}`, '{', '']
+    const requests = bodies.flatMap(body =>
+      [[], ['x-a', '1'], ['x-a', '2']].flatMap(fields => [
+        parts('https://a.example', '', fields, body),
+        parts('https://a.example', '?a', fields, body),
+        parts('https://b.example', '', fields, body),
+      ]),
+    )
+    for (const request of [...requests, ...requests.toReversed()]) {
+      expect(remembering(request)).toEqual(readListRequest(request))
+    }
   })
 })
 

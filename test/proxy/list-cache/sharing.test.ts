@@ -21,10 +21,14 @@ describe('MCP 2026-07-28, "Cache Scope": what is public', () => {
     expect(house.counted).toEqual(['miss', 'hit', 'hit'])
   })
 
-  it('is given with the id of whoever asks', async () => {
-    const house = await setUp()
+  it('is given with the id of whoever asks, in any script', async () => {
+    const house = await setUp({ script: { tools: ['größe', '大小'] } })
     await house.list('alice', { id: 1 })
-    expect(read(await house.list('carol', { id: 'other' })).id).toBe('other')
+    const reply = await house.list('carol', { id: '別' })
+    expect(read(reply).id).toBe('別')
+    expect(namesIn(reply)).toEqual(['größe', '大小'])
+    house.script.tools = []
+    expect(namesIn(await house.list('bob', { id: 'é' }))).toEqual(['größe', '大小'])
     expect(house.count()).toBe(1)
   })
 
