@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { GatewayConfig } from '../config/schema.ts'
+import { withoutEachAddress } from '../config/urls.ts'
 import { createLogger } from '../observability/log.ts'
 import { type DoctorOptions, runDoctor } from './doctor.ts'
 
@@ -40,7 +41,7 @@ function examine(
     publicUrl,
     ...reach(config),
     backends: backends.map(({ path, instances }) => ({
-      ...{ path, instances },
+      ...{ path, instances: instances.map(withoutEachAddress) },
       resource: publicUrl + path,
     })),
     token: tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim(),

@@ -6,6 +6,7 @@ import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { integer, milliseconds, parsed, port, secret, size, text } from './fields.ts'
 import { Malformed } from './malformed.ts'
+import { auth, authorizationServer } from './sections/authorization-server.ts'
 import { backends } from './sections/backends.ts'
 import { clients } from './sections/clients.ts'
 import { enterprise } from './sections/enterprise.ts'
@@ -44,9 +45,23 @@ const limits = renamed(
   z.strictObject({
     body: size('1KiB', '256MiB').prefault('4MiB').describe('Body of one request.'),
     headers: size('4KiB', '256KiB').prefault('32KiB').describe('Header block of one request.'),
-    inFlight: integer(1, 1_000_000).prefault(1024).describe('Calls at once, streams included.'),
+    stall: milliseconds('1s', '5m')
+      .prefault('30s')
+      .describe(
+        'How long a client may take for the head of a request, and for each KiB of its body. Twice as long it may read nothing of an answer.',
+      ),
+    inFlight: integer(1, 1_000_000).prefault(1024).describe('Calls at once.'),
+    streams: integer(1, 1_000_000)
+      .prefault(1024)
+      .describe('Streams that only listen, at once; they are no calls.'),
+    inFlightPerSubject: integer(1, 1_000_000)
+      .prefault(256)
+      .describe('Calls of one user, or machine client, at once.'),
+    streamsPerSubject: integer(1, 1_000_000)
+      .prefault(64)
+      .describe('Streams that only listen, of one user or machine client, at once.'),
   }),
-  { body: 'bodyBytes', headers: 'headersBytes' },
+  { body: 'bodyBytes', headers: 'headersBytes', stall: 'stallMs' },
 )
   .prefault({})
   .describe('What one process takes; beyond it, requests are refused.')
@@ -85,6 +100,8 @@ const written = z.strictObject({
   ops,
   keys,
   redis: redis.exactOptional(),
+  auth,
+  authorizationServer: authorizationServer.exactOptional(),
   upstream: upstream.exactOptional(),
   upstreams: upstreams.exactOptional(),
   backends,
