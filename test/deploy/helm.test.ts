@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -211,28 +211,29 @@ describe('the chart', () => {
     expect(open.policyTypes).toEqual(['Ingress', 'Egress'])
   })
 
-  it('has its alerts and its dashboard from files', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'mcp-auth-gateway-chart-'))
-    try {
-      await cp(CHART, folder, { recursive: true })
-      const groups = [{ name: 'gateway', rules: [{ alert: 'Down', expr: 'up == 0', for: '5m' }] }]
-      await writeFile(join(folder, 'files/alerts.yaml'), stringify({ groups }))
-      await writeFile(join(folder, 'files/dashboard.json'), '{\n  "title": "x"\n}\n')
-      const rendered = await renderer.render(folder, {
-        ...REQUIRED,
-        prometheusRule: { enabled: true },
-        dashboard: { enabled: true },
-      })
-      for (const manifest of rendered.manifests) expect(await findFaults(manifest)).toEqual([])
-      expect(spec(rendered, 'PrometheusRule').groups).toEqual(groups)
-      const dashboard = rendered.manifests.find(
-        ({ metadata }) => metadata.labels.grafana_dashboard === '1',
-      )
-      const data = dashboard?.data as Record<string, string>
-      expect(JSON.parse(data['mcp-auth-gateway.json'] ?? '')).toEqual({ title: 'x' })
-    } finally {
-      await rm(folder, { recursive: true })
-    }
+  it('has the alerts and the dashboard of this repository', async () => {
+    const rendered = await render({
+      ...REQUIRED,
+      prometheusRule: { enabled: true },
+      dashboard: { enabled: true },
+    })
+    for (const manifest of rendered.manifests) expect(await findFaults(manifest)).toEqual([])
+    const alerts = await readFile(join(CHART, '../../alerts/mcp-auth-gateway.rules.yaml'), 'utf8')
+    expect(spec(rendered, 'PrometheusRule')).toEqual(parse(alerts))
+    const dashboard = await readFile(join(CHART, '../../grafana/mcp-auth-gateway.json'), 'utf8')
+    const { data } = rendered.manifests.find(
+      ({ metadata }) => metadata.labels.grafana_dashboard === '1',
+    ) as { data?: Record<string, string> }
+    expect(JSON.parse(data?.['mcp-auth-gateway.json'] ?? '')).toEqual(JSON.parse(dashboard))
+  })
+
+  it('is called by Prometheus as the alerts call it, whatever the release is called', async () => {
+    const rendered = await render(CASES.everything!)
+    const { jobLabel } = spec(rendered, 'ServiceMonitor')
+    const ops = rendered.manifests.find(({ metadata }) => metadata.name.endsWith('-ops'))
+    const alerts = await readFile(join(CHART, '../../alerts/mcp-auth-gateway.rules.yaml'), 'utf8')
+    const [, job = 'none'] = /job=~"([^"]+)"/.exec(alerts) ?? []
+    expect(ops?.metadata.labels[jobLabel]).toMatch(new RegExp(`^${job}$`))
   })
 
   it.each([

@@ -40,6 +40,7 @@ const strings = z.record(z.string(), z.string())
 /** The fields of other people's kinds that the chart uses, as their documentation has them. */
 const CUSTOM: Readonly<Record<string, z.ZodType>> = {
   'monitoring.coreos.com/v1 ServiceMonitor': z.strictObject({
+    jobLabel: z.string(),
     selector: z.strictObject({ matchLabels: strings }),
     endpoints: z
       .array(

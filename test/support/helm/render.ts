@@ -28,6 +28,7 @@ export const NAMESPACE = 'mcp'
 const SOURCE = join(import.meta.dirname, 'render.go')
 /** Where Debian's packages of Go libraries put their sources. */
 const GO = { GO111MODULE: 'off', GOPATH: '/usr/share/gocode' }
+const PACKAGES = 'golang-go, golang-github-masterminds-sprig-dev and golang-k8s-sigs-yaml-dev'
 const run = promisify(execFile)
 
 const manifest = z.looseObject({
@@ -46,7 +47,11 @@ const output = z.object({ values: z.unknown(), files: z.record(z.string(), z.str
 export async function createChartRenderer(): Promise<ChartRenderer> {
   const folder = await mkdtemp(join(tmpdir(), 'mcp-auth-gateway-helm-'))
   const program = join(folder, 'render')
-  await run('go', ['build', '-o', program, SOURCE], { env: { ...process.env, ...GO } })
+  await run('go', ['build', '-o', program, SOURCE], { env: { ...process.env, ...GO } }).catch(
+    cause => {
+      throw new Error(`this needs the Debian packages ${PACKAGES}`, { cause })
+    },
+  )
   return {
     render: async (chart, values) => {
       const file = join(folder, `${crypto.randomUUID()}.yaml`)
