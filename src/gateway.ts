@@ -21,7 +21,7 @@ import {
   observeTokens,
   observeUpstream,
 } from './gateway/observed.ts'
-import { createOps } from './gateway/ops.ts'
+import { createOps, type OpsServer } from './gateway/ops.ts'
 import { keepFixed } from './gateway/reload.ts'
 import type { Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
@@ -30,6 +30,7 @@ import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
+import type { WatchCache } from './observability/caches.ts'
 import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { createRefusalNote } from './observability/refusals.ts'
@@ -44,7 +45,8 @@ import type { UpstreamTokenSource } from './upstream/tokens.ts'
 /** A gateway that serves. */
 export type Gateway = {
   /**
-   * Stops in order: readiness off, the configured delay, no new connections, requests finish, the rest is broken at the deadline. Resolves when nothing is left.
+   * Stops in order: readiness off, the configured delay, no new connections, requests finish and streams that listen end one by one, the rest is broken at the deadline.
+   * Resolves when nothing is left.
    */
   drain(): Promise<void>
   /**
@@ -55,6 +57,9 @@ export type Gateway = {
   reload(config: GatewayConfig, upstreamOptions: readonly UpstreamOptions[]): string[]
   metrics: Metrics
 }
+
+/** Of the deadline; so many clients do not come back in one instant, and calls have as long again. */
+const DRAIN_SPREAD = 0.5
 
 /** What outlives a reload. */
 type Surroundings = {
@@ -69,6 +74,10 @@ export type GatewayParts = {
   store?: Store
   /** Takes every request to the upstream. */
   send?: typeof fetch
+  /** Takes the ops app, which has no listener of its own then. */
+  serveOps?: (app: Hono) => OpsServer
+  /** Whether other processes listen on the same public port. */
+  sharesPort?: boolean
 }
 
 /**
@@ -103,13 +112,13 @@ export async function startGateway(
     maxHeaderBytes: config.limits.headersBytes,
     stallMs: config.limits.stallMs,
     onRefused: createRefusalNote(logger, metrics.refusal),
+    reusePort: parts.sharesPort ?? false,
   })
   const isStoreReachable = () => isAnswering(store)
   const admin = createAdmin(() => generations.current, config.ops, surroundings)
-  const ops = createOps(isStoreReachable, {
-    metrics: () => metrics.render(describeGauges(generations.all, isStoreReachable)),
-    ...(admin && { admin }),
-  })
+  const render = () => metrics.render(describeGauges(generations.all, isStoreReachable))
+  const opsParts = { metrics: render, ...(admin && { admin }) }
+  const ops = createOps(isStoreReachable, opsParts, parts.serveOps)
   await ops.listen(config.ops.port, config.ops.host)
   await listener.listen(config.listen.port, config.listen.host)
   metrics.configured(fingerprintConfig(config))
@@ -152,7 +161,9 @@ function createServing(
   const { logger, metrics, audit } = surroundings
   const { send = fetch } = surroundings
   const upstreamOf = createUpstreams(config, upstreamOptions, store, surroundings)
-  const parts = { ring, store, upstreamOf, upstreamOptions, send, logger }
+  const caches = metrics.caches()
+  const watchCache = caches.watch
+  const parts = { ring, store, upstreamOf, upstreamOptions, send, logger, watchCache }
   const { tokens: source, ...entrance } = createEntrance(config, parts)
   const tokens = observeTokens(source, metrics)
   const server = createAuthorizationServer(config, { ...parts, tokens }, surroundings)
@@ -174,11 +185,17 @@ function createServing(
   })
   const rest = createRest(entrance.createApp(server))
   return {
-    ...{ config, server, proxy, upstreamIssuers: upstreamOptions.map(({ issuer }) => issuer) },
+    ...{
+      config,
+      server,
+      proxy,
+      caches,
+      upstreamIssuers: upstreamOptions.map(({ issuer }) => issuer),
+    },
     find: proxy.find,
     rest: rest.handle,
     underWay: () => proxy.state().callsInFlight + rest.underWay(),
-    drain: proxy.drain,
+    drain: () => proxy.drain(config.drain.deadlineMs * DRAIN_SPREAD),
     close: async () => {
       await proxy.close()
       await tokens.close()
@@ -233,11 +250,12 @@ type ServerParts = {
   send: typeof fetch
   upstreamOf: UpstreamOf
   tokens: UpstreamTokenSource
+  watchCache: WatchCache
 }
 
 function createAuthorizationServer(
   config: GatewayConfig,
-  { ring, store, send, upstreamOf, tokens }: ServerParts,
+  { ring, store, send, upstreamOf, tokens, watchCache }: ServerParts,
   { logger, audit }: Surroundings,
 ): AuthorizationServer {
   const { now } = store
@@ -249,7 +267,7 @@ function createAuthorizationServer(
     resources: config.backends.map(backend => describeResource(publicUrl, backend)),
     store,
     ring,
-    clients: createClientSources(config, createGuardedFetch(), logger, now),
+    clients: createClientSources(config, createGuardedFetch(), logger, now, watchCache),
     enterpriseIssuers: createEnterpriseIssuers(config, send, logger, now),
     accessTokens: createAccessTokens(ring, publicUrl, now),
     ...(asserts && { assertionKeys }),
