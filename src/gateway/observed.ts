@@ -65,8 +65,8 @@ export function observeTokens(tokens: UpstreamTokenSource, metrics: Metrics): Up
       return token
     },
     resolve: async (grantId, correlationId) => noted(await tokens.resolve(grantId, correlationId)),
-    resolveAfterRejection: async (grantId, rejected, correlationId) =>
-      noted(await tokens.resolveAfterRejection(grantId, rejected, correlationId)),
+    resolveAfterRejection: async (...refused) =>
+      noted(await tokens.resolveAfterRejection(...refused)),
     close: tokens.close,
   }
 }
