@@ -21,7 +21,7 @@ import {
   observeTokens,
   observeUpstream,
 } from './gateway/observed.ts'
-import { createOps } from './gateway/ops.ts'
+import { createOps, type OpsServer } from './gateway/ops.ts'
 import { keepFixed } from './gateway/reload.ts'
 import type { Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
@@ -68,6 +68,10 @@ export type GatewayParts = {
   store?: Store
   /** Takes every request to the upstream. */
   send?: typeof fetch
+  /** Takes the ops app, which has no listener of its own then. */
+  serveOps?: (app: Hono) => OpsServer
+  /** Whether other processes listen on the same public port. */
+  sharesPort?: boolean
 }
 
 /**
@@ -102,13 +106,13 @@ export async function startGateway(
     maxHeaderBytes: config.limits.headersBytes,
     stallMs: config.limits.stallMs,
     onRefused: createRefusalNote(logger, metrics.refusal),
+    reusePort: parts.sharesPort ?? false,
   })
   const isStoreReachable = () => isAnswering(store)
   const admin = createAdmin(() => generations.current, config.ops, surroundings)
-  const ops = createOps(isStoreReachable, {
-    metrics: () => metrics.render(describeGauges(generations.all, isStoreReachable)),
-    ...(admin && { admin }),
-  })
+  const render = () => metrics.render(describeGauges(generations.all, isStoreReachable))
+  const opsParts = { metrics: render, ...(admin && { admin }) }
+  const ops = createOps(isStoreReachable, opsParts, parts.serveOps)
   await ops.listen(config.ops.port, config.ops.host)
   await listener.listen(config.listen.port, config.listen.host)
   metrics.configured(fingerprintConfig(config))

@@ -21,6 +21,7 @@ export function keepFixed(
     listen: running.listen,
     ops: running.ops,
     keepAliveMs: running.keepAliveMs,
+    workers: running.workers,
     limits: {
       ...wanted.limits,
       headersBytes: running.limits.headersBytes,
@@ -42,6 +43,7 @@ const KEYS = [
   'ops',
   'redis',
   'keepAliveMs',
+  'workers',
   'limits',
   'lifetimes',
   'upstream',
