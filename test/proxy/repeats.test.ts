@@ -70,6 +70,19 @@ describe('a request of which nothing was sent', () => {
   })
 })
 
+test('a request that cannot be sent to anybody counts against no instance', async () => {
+  const backend = await startBackend()
+  const other = await startBackend()
+  const gateway = await startGateway({
+    instances: [backend.url, other.url],
+    tokens: { peek: () => usable('bad\nfield: value') },
+  })
+  for (let time = 0; time < 12; time += 1) expect((await ask(gateway, CALL)).status).toBe(500)
+  const states = gateway.proxy.state().backends[0]?.instances.map(({ state }) => state)
+  expect(states).toEqual(['serving', 'serving'])
+  expect([...backend.seen, ...other.seen]).toEqual([])
+})
+
 describe('a request that may have reached a backend', () => {
   test.each([
     ['the connection is reset', (socket: Socket) => socket.resetAndDestroy()],
