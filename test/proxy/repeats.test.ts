@@ -18,7 +18,10 @@ import {
   usable,
 } from './support.ts'
 
-const CALL = { headers: { 'mcp-method': 'tools/call' }, body: '{"method":"tools/call"}' }
+const CALL = {
+  headers: { 'mcp-method': 'tools/call' },
+  body: '{"method":"tools/call","params":{"name":"pay"}}',
+}
 
 /** A backend of bare TCP that does with each connection what the test says. */
 async function startRaw(
@@ -292,7 +295,7 @@ describe('a request that only reads', () => {
   })
 
   test.each([
-    ['tools/call', '{"method":"tools/call","params":{"name":"pay"}}', {}],
+    ['tools/call', CALL.body, {}],
     ['a call that its header calls a list', CALL.body, { 'mcp-method': 'tools/list' }],
     ['a notification', '{"method":"notifications/cancelled"}', {}],
     ['a method that nobody knows', '{"method":"acme/do"}', {}],
