@@ -11,6 +11,7 @@ import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createAdmin } from './gateway/admin.ts'
 import { describeBackend, describeResource } from './gateway/backends.ts'
 import { createClientSources } from './gateway/clients.ts'
+import { fingerprintConfig } from './gateway/config-fingerprint.ts'
 import { createEnterpriseIssuers } from './gateway/enterprise.ts'
 import { createEntrance } from './gateway/entrance.ts'
 import { createGenerations } from './gateway/generations.ts'
@@ -20,7 +21,7 @@ import {
   observeTokens,
   observeUpstream,
 } from './gateway/observed.ts'
-import { createOps } from './gateway/ops.ts'
+import { createOps, type OpsServer } from './gateway/ops.ts'
 import { keepFixed } from './gateway/reload.ts'
 import type { Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
@@ -30,6 +31,7 @@ import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { createRefusalNote } from './observability/refusals.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Store } from './store/port.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
@@ -66,6 +68,10 @@ export type GatewayParts = {
   store?: Store
   /** Takes every request to the upstream. */
   send?: typeof fetch
+  /** Takes the ops app, which has no listener of its own then. */
+  serveOps?: (app: Hono) => OpsServer
+  /** Whether other processes listen on the same public port. */
+  sharesPort?: boolean
 }
 
 /**
@@ -98,15 +104,18 @@ export async function startGateway(
     rest: generations.rest,
     keepAliveTimeoutMs: config.keepAliveMs,
     maxHeaderBytes: config.limits.headersBytes,
+    stallMs: config.limits.stallMs,
+    onRefused: createRefusalNote(logger, metrics.refusal),
+    reusePort: parts.sharesPort ?? false,
   })
   const isStoreReachable = () => isAnswering(store)
   const admin = createAdmin(() => generations.current, config.ops, surroundings)
-  const ops = createOps(isStoreReachable, {
-    metrics: () => metrics.render(describeGauges(generations.all, isStoreReachable)),
-    ...(admin && { admin }),
-  })
+  const render = () => metrics.render(describeGauges(generations.all, isStoreReachable))
+  const opsParts = { metrics: render, ...(admin && { admin }) }
+  const ops = createOps(isStoreReachable, opsParts, parts.serveOps)
   await ops.listen(config.ops.port, config.ops.host)
   await listener.listen(config.listen.port, config.listen.host)
+  metrics.configured(fingerprintConfig(config))
   announce(config, logger)
 
   return {
@@ -117,6 +126,7 @@ export async function startGateway(
       const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstreams
       const nextStore = stores.open(next, nextRing)
       generations.replace(createServing(next, options, nextRing, nextStore, surroundings))
+      metrics.configured(fingerprintConfig(next))
       logger.level = next.log.level
       ring = nextRing
       return fixed
@@ -161,6 +171,7 @@ function createServing(
     trustedProxies: config.trustedProxies,
     limits: config.limits,
     observe: name => observeBackend(metrics.backend(name), audit),
+    lists: { invalidations: store.invalidations, observe: metrics.lists },
     logger,
     now: store.now,
   })

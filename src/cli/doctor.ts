@@ -1,6 +1,7 @@
 import type { Logger } from '../observability/log.ts'
 import type { RedisConnectionOptions } from '../store/redis/connection.ts'
 import type { UpstreamOptions } from '../upstream/options.ts'
+import { type ExaminedServer, examineAuthorizationServer } from './doctor/authorization-server.ts'
 import { type ExaminedBackend, examineBackend } from './doctor/backend.ts'
 import type { Finding } from './doctor/finding.ts'
 import { examinePublicUrl } from './doctor/public-url.ts'
@@ -9,6 +10,8 @@ import { examineUpstream } from './doctor/upstream.ts'
 
 export type DoctorOptions = {
   publicUrl: string
+  /** Whose tokens open the backends, where they are not the gateway's own. */
+  authorizationServer: ExaminedServer | undefined
   upstreams: readonly UpstreamOptions[]
   redis: RedisConnectionOptions | undefined
   backends: readonly (ExaminedBackend & { path: string })[]
@@ -26,19 +29,21 @@ export type DoctorOptions = {
  * @returns the exit code: 1 where something fails
  */
 export async function runDoctor(options: DoctorOptions): Promise<0 | 1> {
-  const { publicUrl, upstreams, redis, backends, token, logger, now, stdout } = options
+  const { publicUrl, authorizationServer, upstreams, redis } = options
+  const { backends, token, logger, now, stdout } = options
   const paths = backends.map(({ path }) => path)
   const sections: [string, Promise<Finding[]>][] = [
+    ...examineIssuer(authorizationServer, now),
     ...upstreams.map((upstream): [string, Promise<Finding[]>] => [
       `identity provider ${upstream.name}`,
-      examineUpstream(upstream, now),
+      examineUpstream(upstream, now, !authorizationServer),
     ]),
     ['store', examineRedis(redis, logger, now)],
     ...backends.map((backend): [string, Promise<Finding[]>] => [
       `backend ${backend.path}`,
       examineBackend(backend, token),
     ]),
-    ['public URL', examinePublicUrl(publicUrl, paths)],
+    ['public URL', examinePublicUrl(publicUrl, paths, authorizationServer?.issuer)],
   ]
   const all: Finding[] = []
   for (const [title, examination] of sections) {
@@ -49,6 +54,13 @@ export async function runDoctor(options: DoctorOptions): Promise<0 | 1> {
   const count = (level: Finding['level']) => all.filter(finding => finding.level === level).length
   stdout.write(`${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} to mend\n`)
   return count('fail') > 0 ? 1 : 0
+}
+
+function examineIssuer(
+  server: ExaminedServer | undefined,
+  now: () => number,
+): [string, Promise<Finding[]>][] {
+  return server ? [['authorization server', examineAuthorizationServer(server, now)]] : []
 }
 
 function renderFinding({ level, what, fix }: Finding): string {

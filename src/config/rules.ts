@@ -15,6 +15,7 @@ type Rule = (tree: unknown, env: Environment) => Finding[]
 
 const RULES: readonly Rule[] = [
   redisNeedsKeys,
+  workersNeedRedis,
   devIsNotForProduction,
   devIsLocal,
   samplesAreLocal,
@@ -35,6 +36,19 @@ function redisNeedsKeys(tree: unknown): ReturnType<Rule> {
   if (valueAt(tree, ['redis']) === undefined || hasKeys) return []
   const message = `needs keys: what is stored must be sealed, and every replica must open it; ${MINT_HINT}`
   return [{ path: ['redis'], message }]
+}
+
+/** `auto` too, though it may come to one: what is valid does not depend on the machine. */
+function workersNeedRedis(tree: unknown): ReturnType<Rule> {
+  const workers = valueAt(tree, ['workers'])
+  if (workers !== 'auto' && !(Number(workers) > 1)) return []
+  if (isDev(tree)) {
+    const message = 'only 1 with provider: dev, which keeps its state in this process'
+    return [{ path: ['workers'], message }]
+  }
+  if (valueAt(tree, ['redis']) !== undefined) return []
+  const message = 'more than 1 needs redis: what is in the memory of one, the others do not know'
+  return [{ path: ['workers'], message }]
 }
 
 function devIsNotForProduction(tree: unknown, env: Environment): ReturnType<Rule> {

@@ -45,12 +45,23 @@ const limits = renamed(
   z.strictObject({
     body: size('1KiB', '256MiB').prefault('4MiB').describe('Body of one request.'),
     headers: size('4KiB', '256KiB').prefault('32KiB').describe('Header block of one request.'),
+    stall: milliseconds('1s', '5m')
+      .prefault('30s')
+      .describe(
+        'How long a client may take for the head of a request, and for each KiB of its body. Twice as long it may read nothing of an answer.',
+      ),
     inFlight: integer(1, 1_000_000).prefault(1024).describe('Calls at once.'),
     streams: integer(1, 1_000_000)
       .prefault(1024)
       .describe('Streams that only listen, at once; they are no calls.'),
+    inFlightPerSubject: integer(1, 1_000_000)
+      .prefault(256)
+      .describe('Calls of one user, or machine client, at once.'),
+    streamsPerSubject: integer(1, 1_000_000)
+      .prefault(64)
+      .describe('Streams that only listen, of one user or machine client, at once.'),
   }),
-  { body: 'bodyBytes', headers: 'headersBytes' },
+  { body: 'bodyBytes', headers: 'headersBytes', stall: 'stallMs' },
 )
   .prefault({})
   .describe('What one process takes; beyond it, requests are refused.')
@@ -80,6 +91,17 @@ const log = z
   })
   .prefault({})
   .describe('The log, on standard output.')
+
+const workers = z
+  .union([z.literal('auto'), integer(1, 64)], {
+    error: ({ input }) =>
+      input === undefined ? undefined : 'expected auto or a whole number from 1 to 64',
+  })
+  .prefault(1)
+  .describe(
+    'How many processes serve, on one port: a number, or `auto` for one on each processor. More than 1 needs `redis`.',
+  )
+  .meta({ title: 'integer or `auto`' })
 
 const written = z.strictObject({
   publicUrl: parsed('origin', parseSecureOrigin).describe(
@@ -118,6 +140,7 @@ const written = z.strictObject({
       'How long an idle connection stays open. Longer than the idle timeout of the load balancer in front.',
     ),
   drain,
+  workers,
   log,
 })
 

@@ -11,7 +11,7 @@ export function describeBackend(
   { publicUrl, limits }: Pick<GatewayConfig, 'publicUrl' | 'limits'>,
   backend: BackendConfig,
 ): BackendOptions {
-  const { name, path, instances, timeouts, probe, connections, tools } = backend
+  const { name, path, instances, timeouts, probe, connections, tools, cache } = backend
   const catalogue = createScopeCatalogue(backend.scopes, backend.required)
   const demands = Object.entries(tools).map(([pattern, { scopes, hidden }]) => ({
     pattern,
@@ -26,6 +26,7 @@ export function describeBackend(
     scopes: catalogue.defaults,
     policy: createPolicy(catalogue, demands),
     allow: backend.allow,
+    keepsLists: cache.lists,
     timeouts,
     probe: probe.kind === 'none' ? undefined : { ...probe, kind: probe.kind },
     room: {

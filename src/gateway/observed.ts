@@ -65,8 +65,8 @@ export function observeTokens(tokens: UpstreamTokenSource, metrics: Metrics): Up
       return token
     },
     resolve: async (grantId, correlationId) => noted(await tokens.resolve(grantId, correlationId)),
-    resolveAfterRejection: async (grantId, rejected, correlationId) =>
-      noted(await tokens.resolveAfterRejection(grantId, rejected, correlationId)),
+    resolveAfterRejection: async (...refused) =>
+      noted(await tokens.resolveAfterRejection(...refused)),
     close: tokens.close,
   }
 }
@@ -81,6 +81,10 @@ export function describeGauges(
   return {
     isStoreReachable,
     eventStreams: () => sum(({ proxy }) => proxy.state().eventStreams),
+    keptLists: () => ({
+      entries: sum(({ proxy }) => proxy.state().lists.entries),
+      bytes: sum(({ proxy }) => proxy.state().lists.bytes),
+    }),
     requestsInFlight: () => sum(({ proxy }) => proxy.state().callsInFlight),
     instances: () =>
       (servings()[0]?.proxy.state().backends ?? []).map(({ name, instances }) => {

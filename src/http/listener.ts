@@ -5,7 +5,7 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from 'node:http'
-import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
+import { type AddressInfo, type ListenOptions, Server as NetServer, type Socket } from 'node:net'
 import { ClientConnection } from './listener/client-connection.ts'
 import { findFault, type RefusalReason, type RequestFault } from './listener/request-faults.ts'
 
@@ -18,12 +18,14 @@ export type ListenerOptions = {
   rest: Handler
   /** Longer than any load balancer's in front of us, which would otherwise send into a connection that we are closing. */
   keepAliveTimeoutMs?: number
-  /** From a request's first byte to the end of its head; and how long a client may then bring next to nothing of its body, or take nothing of an answer. */
+  /** From a request's first byte to the end of its head; and how long a client may then bring next to nothing of its body. Twice as long it may take nothing of an answer. */
   stallMs?: number
   /** From a request's first byte to the end of its body. An answer may take as long as it likes. */
   requestTimeoutMs?: number
   /** Request line and fields together; more is answered with 431. */
   maxHeaderBytes?: number
+  /** Whether other processes may listen on the same port; the system spreads the connections. */
+  reusePort?: boolean
   /** Fields of one request; more are answered with 431. */
   maxHeaderFields?: number
   /** Learns of each request, or connection, that is refused here. */
@@ -80,10 +82,12 @@ export function createListener(options: ListenerOptions): Listener {
   })
   server.on('checkExpectation', refuseExpectation)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || socket.destroyed) return void socket.destroy()
+    const connection = connections.get(socket as Socket)
+    const isOver = error.code === 'ECONNRESET' || socket.destroyed || connection?.isEnding
+    if (!connection || isOver) return void socket.destroy()
     const [status, reason] = PARSER_FAULTS[error.code ?? ''] ?? [400, 'malformed']
     onRefused(reason)
-    connections.get(socket as Socket)?.refuse(statusLine(status))
+    connection.refuse(statusLine(status))
   })
   server.on('connection', socket => {
     connections.set(socket, new ClientConnection(socket))
@@ -92,7 +96,7 @@ export function createListener(options: ListenerOptions): Listener {
   const clock = setInterval(() => endStalled(connections, stallMs, onRefused), tickMs).unref()
 
   return {
-    listen: (port, host) => listen(server, port, host),
+    listen: (port, host) => listen(server, { port, host, reusePort: options.reusePort }),
     async close(deadlineMs) {
       // Not the HTTP server's own method, which ends idle connections at once.
       const closed = new Promise<void>(resolve => {
@@ -185,10 +189,10 @@ function idleAmong(connections: Connections): Set<Socket> {
   return new Set([...connections].filter(([, { isIdle }]) => isIdle).map(([socket]) => socket))
 }
 
-function listen(server: Server, port: number, host: string | undefined): Promise<AddressInfo> {
+function listen(server: Server, options: ListenOptions): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen(options, () => {
       server.off('error', reject)
       const address = server.address()
       if (address === null || typeof address === 'string') reject(new Error('not a TCP listener'))

@@ -30,6 +30,8 @@ export type BackendOptions = {
   policy?: Policy | undefined
   /** Whom of those who hold a grant it lets in, by what the upstream says of them by now. */
   allow?: AccessRule | undefined
+  /** Whether what it lists is kept for as long as it says. */
+  keepsLists?: boolean
   timeouts: TimeoutOptions
   /** How many calls and streams one instance gets at once. */
   room: Readonly<Record<Load, number>>

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AccessTokenClaims } from '../domain/access-token.ts'
 import type { Backend } from './backends.ts'
+import type { Companion } from './companion.ts'
 import type { RequestHead } from './headers.ts'
 import type { Instance } from './instance.ts'
 import type { Load, Member } from './member.ts'
@@ -51,6 +52,8 @@ export class Call {
   body: Buffer | undefined
   /** What the backend gets with the present attempt, if anything. */
   accessToken: string | undefined
+  /** Which state of its grant that came from. */
+  grantVersion = 0
   /** Whether a backend has refused a token already, so that the next refusal is final. */
   wasRejected = false
   /** Whether it has gone out once more after something went wrong. */
@@ -61,6 +64,7 @@ export class Call {
   limits: TimeLimits | undefined
   /** Which tools its answer must not show; set by a policy. */
   conceals: ((tool: string) => boolean) | undefined
+  companion: Companion | undefined
 
   constructor(arrival: Arrival, claims: AccessTokenClaims, release: (call: Call) => void) {
     this.arrival = arrival
@@ -83,6 +87,7 @@ export class Call {
     this.#isOver = true
     this.attempt = undefined
     this.#release(this)
+    this.companion?.ended()
   }
 
   /** The client has left: whatever a backend is doing for it ends now. */

@@ -13,6 +13,7 @@ import {
 import { Attempt, type AttemptEvents } from './attempt.ts'
 import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
+import { findRequiredClaims } from './claims-challenge.ts'
 import { equip } from './equipment.ts'
 import type { EventStreams } from './event-streams.ts'
 import type { ExchangeFault } from './exchange.ts'
@@ -36,6 +37,8 @@ export type ForwardOptions = {
   /** In [0, 1). */
   random: () => number
 }
+
+const REFUSED_TWICE = { outcome: 'gone', reason: 'the backend refused a fresh token' } as const
 
 /**
  * Sends a call whose body and token are at hand, and its answer back.
@@ -86,15 +89,17 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
       const fields = readFields(rawFields)
       options.onAnswer(call, fields)
       fields.passed.push(...call.arrival.crossOrigin)
-      return openAnswer(attempt, { status, statusText, fields }, opening)
+      const head = { status, statusText, fields }
+      const open = (): Answer => openAnswer(attempt, head, opening)
+      return call.companion ? call.companion.answered(head, open) : open()
     },
-    rejected({ call }) {
-      if (call.wasRejected) {
-        const reason = 'the backend refused a fresh token'
-        return refusals.failToken(call, { outcome: 'gone', reason })
-      }
-      call.wasRejected = true
-      replay(call).catch(cause => refusals.fail(call, 'unexpected', { reason: 'replay', cause }))
+    rejected({ call }, rawFields) {
+      const wanted = findRequiredClaims(rawFields)
+      // What is wanted of a login is asked for even so.
+      if (call.wasRejected && wanted === undefined) return refusals.failToken(call, REFUSED_TWICE)
+      replay(call, wanted).catch(cause =>
+        refusals.fail(call, 'unexpected', { reason: 'replay', cause }),
+      )
     },
     unsent({ call }, fault, cause) {
       if (fault !== 'malformed') return send(call, cause)
@@ -151,12 +156,14 @@ function tellLost(
   fail(call, isLate ? 'backendTimeout' : 'backendBroken', { reason, cause })
 }
 
-/** Sends a call once more, with another token than the one that its backend has refused. */
+/** Sends a call once more, with another token than the one that its backend has refused; not where the backend wants another login, which its client is told. */
 function createReplay(
   { tokens, refusals }: Pick<ForwardOptions, 'tokens' | 'refusals'>,
   send: (call: Call) => void,
-): (call: Call) => Promise<void> {
-  return async call => {
+): (call: Call, wanted: string | undefined) => Promise<void> {
+  return async (call, wanted) => {
+    const isLast = call.wasRejected
+    call.wasRejected = true
     const { claims, accessToken, arrival } = call
     if (accessToken === undefined) {
       const reason = 'the backend wants a token, and is configured to get none'
@@ -166,9 +173,11 @@ function createReplay(
       claims.grantId,
       accessToken,
       arrival.correlationId,
+      wanted,
     )
     if (call.isOver) return
     if (fresh.outcome !== 'usable') return refusals.failToken(call, fresh)
+    if (isLast) return refusals.failToken(call, REFUSED_TWICE)
     if (!equip(call, fresh, refusals)) return
     call.tried.length = 0
     send(call)

@@ -12,6 +12,7 @@ import type { Failure } from './failures.ts'
 import type { RequestHead } from './headers.ts'
 import type { Challenges } from './protected-resource.ts'
 import type { Refusals } from './refusals.ts'
+import { createShares, type ShareLimits } from './shares.ts'
 
 /** What answers a request of the public listener. */
 export type Handler = (req: IncomingMessage, res: ServerResponse) => void
@@ -35,7 +36,7 @@ export type ProxyLimits = {
   inFlight: number
   /** Streams that only listen. */
   streams: number
-}
+} & Partial<ShareLimits>
 
 /**
  * Makes the handlers of the MCP endpoints. A request was matched by the listener, on the exact path; then its origin is checked, it is admitted, its body is held, the
@@ -128,32 +129,38 @@ function createBegin({
   limits,
   refusals,
 }: HandlerOptions): (arrival: Arrival, claims: Claims) => Call | undefined {
+  const { inFlightPerSubject = Infinity, streamsPerSubject = Infinity } = limits
+  const shares = createShares({ inFlightPerSubject, streamsPerSubject })
   const room = { calls: limits.inFlight, streams: limits.streams }
   const underWay = { calls: 0, streams: 0 }
 
   const release = (call: Call): void => {
     underWay[call.load] -= 1
+    shares.release(call.claims.subject, call.load)
     connections.leave(call.arrival.req.socket, call)
   }
 
-  const findObstacle = (arrival: Arrival): [Failure, string] | undefined => {
+  const findObstacle = (arrival: Arrival, { subject }: Claims): [Failure, string] | undefined => {
     const { req, head } = arrival
     const load = loadOf(arrival)
     // Its answer would show the client the very fields that we inject (RFC 9110 section 9.3.8).
     if (req.method === 'TRACE') return ['methodNotAllowed', 'TRACE']
     if (underWay[load] >= room[load]) return ['overloaded', `${underWay[load]} ${load} under way`]
+    const excess = shares.findExcess(subject, load)
+    if (excess) return [excess, 'the limit of a subject']
     if ((head.contentLength ?? 0) > limits.bodyBytes) return ['bodyTooLarge', 'declared']
     return undefined
   }
 
   return (arrival, claims) => {
-    const obstacle = findObstacle(arrival)
+    const obstacle = findObstacle(arrival, claims)
     if (obstacle) {
       refusals.refuse(arrival, obstacle[0], { reason: obstacle[1] })
       return undefined
     }
     const call = new Call(arrival, claims, release)
     underWay[call.load] += 1
+    shares.take(claims.subject, call.load)
     connections.join(arrival.req.socket, call)
     return call
   }

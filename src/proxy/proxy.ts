@@ -12,6 +12,7 @@ import { createForward, type ForwardOptions } from './forward.ts'
 import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
 import { createRequestHeadReader } from './headers.ts'
+import { chooseListCache, type ListSurroundings } from './list-cache/choose.ts'
 import { type MemberState, stateOf } from './member.ts'
 import { createNameResolver, type ResolveName } from './names.ts'
 import { type BackendObserver, noteAnswered, noteFinished } from './observer.ts'
@@ -41,6 +42,8 @@ export type ProxyOptions = {
   limits: ProxyLimits
   /** What a person sees who opens an MCP endpoint in a browser; a client's error without it. */
   renderConnect?: (endpoint: ProtectedResource) => RenderedPage
+  /** What the cache of lists needs, where a backend has one. */
+  lists?: ListSurroundings
   logger: Logger
   /** Who learns of the requests to a backend; asked once for each. */
   observe?: (backend: string) => BackendObserver
@@ -69,6 +72,8 @@ export type Proxy = {
 export type ProxyState = {
   callsInFlight: number
   eventStreams: number
+  /** What the cache of lists holds. */
+  lists: { entries: number; bytes: number }
   backends: readonly {
     name: string
     resource: string
@@ -107,30 +112,34 @@ export function createProxy(options: ProxyOptions): Proxy {
   )
   const connections = createConnections()
   const warnOfSessions = createStatefulWarning(logger)
+  const finish = (call: Call): void => {
+    noteFinished(call)
+    noteSuccess(logger, call)
+  }
+  const lists = chooseListCache(options, finish)
+  const relieved = lists?.rescuing(refusals) ?? refusals
   const clock = setInterval(() => {
-    for (const call of connections.all()) enforceLimits(call, TICK_MS, refusals)
+    for (const call of connections.all()) enforceLimits(call, TICK_MS, relieved)
     for (const backend of backends) backend.tick()
   }, TICK_MS).unref()
   const forward = createForward({
-    ...{ tokens, streams, refusals, random },
+    ...{ tokens, streams, refusals: relieved, random },
     inject: createInjection(publicUrl, options.trustedProxies),
     onAnswer: (call, head) => {
       noteAnswered(call)
       warnOfSessions(call, head)
     },
-    onFinished: call => {
-      noteFinished(call)
-      noteSuccess(logger, call)
-    },
+    onFinished: finish,
     onRepeat: ({ arrival: { correlationId, backend } }, { name: instance }, reason) =>
       logger.info({ correlationId, backend: backend.name, instance, reason }, 'sent once more'),
   })
+  const send = (call: Call): void => {
+    call.sentAt = performance.now()
+    forward(call)
+  }
   const createHandler = createHandlers({
     ...{ tokens, refusals, limits, connections },
-    forward: call => {
-      call.sentAt = performance.now()
-      forward(call)
-    },
+    forward: lists?.inFrontOf(send) ?? send,
     readHead: createRequestHeadReader(),
     crossOrigin: createCrossOrigin([publicUrl, ...options.allowedOrigins]),
     admission: options.admission,
@@ -142,15 +151,18 @@ export function createProxy(options: ProxyOptions): Proxy {
     find: path => routes.get(path),
     drain() {
       streams.drain()
+      lists?.clear()
       for (const backend of backends) backend.retire()
     },
     state: () => ({
       callsInFlight: connections.count(),
       eventStreams: streams.count(),
+      lists: lists?.size() ?? { entries: 0, bytes: 0 },
       backends: backends.map(describeBackend),
     }),
     async close() {
       streams.stop()
+      lists?.close()
       clearInterval(clock)
       await Promise.all(backends.map(backend => backend.close()))
     },

@@ -16,12 +16,17 @@ export type BenchGatewayOptions = {
   grants?: number
   /** Life of the upstream's access tokens. */
   upstreamSeconds?: number
+  /** Whether the gateway keeps what the backend lists. */
+  keepsLists?: boolean
   /** Another checkout, to be compared with. */
   root?: string
+  workers?: number
 }
 
 export type BenchGateway = {
   url: string
+  /** Origin of its listener for operators. */
+  opsUrl: string
   /** One for each grant. */
   accessTokens: readonly [string, ...string[]]
   pid: number
@@ -35,7 +40,7 @@ const REDIRECT_URI = 'http://127.0.0.1/callback'
 
 /** Starts a gateway as in production (state in Redis, an IdP of its own, logs at `info`) and signs clients in. */
 export async function startBenchGateway(options: BenchGatewayOptions): Promise<BenchGateway> {
-  const { instance, cpu, grants = 1, upstreamSeconds = 3600, root } = options
+  const { instance, cpu, grants = 1, upstreamSeconds = 3600, root, keepsLists, workers } = options
   const [port = 0, opsPort = 0] = await findFreePorts(2)
   const publicUrl = `http://127.0.0.1:${port}`
   const redisPort = await findFreePort()
@@ -64,9 +69,16 @@ export async function startBenchGateway(options: BenchGatewayOptions): Promise<B
         clientId: idp.clientId,
         clientSecret: idp.clientSecret,
       },
-      backends: [{ path: '/mcp', name: 'bench', instances: [instance] }],
+      backends: [
+        {
+          ...{ path: '/mcp', name: 'bench', instances: [instance] },
+          ...(keepsLists && { cache: { lists: true } }),
+        },
+      ],
       lifetimes: { accessToken: '1h' },
-      limits: { inFlight: 5000 },
+      // A checkout that is compared with may not know it.
+      ...(workers !== undefined && { workers }),
+      limits: { inFlight: 5000, inFlightPerSubject: 5000, streamsPerSubject: 5000 },
     },
   })
   const first = await signIn(publicUrl)
@@ -75,6 +87,7 @@ export async function startBenchGateway(options: BenchGatewayOptions): Promise<B
   bindTo(cpu, gateway.pid)
   return {
     url: `${publicUrl}/mcp`,
+    opsUrl: `http://127.0.0.1:${opsPort}`,
     accessTokens: [first, ...others],
     pid: gateway.pid,
     redisPort,

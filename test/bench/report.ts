@@ -2,8 +2,10 @@ import { median, percentile } from './figures.ts'
 import type { ColdGrants, ExpiryStorm } from './grants.ts'
 import type { HalfLoad } from './half-load.ts'
 import type { IdleStreams } from './idle-streams.ts'
+import type { KeptLists } from './kept-lists.ts'
 import type { LoadResult } from './load.ts'
 import type { SlowReading } from './slow-reader.ts'
+import type { Crew } from './workers.ts'
 
 export type Row = { name: string; does: string; measured: readonly LoadResult[] }
 
@@ -71,6 +73,24 @@ export function renderHalfLoad(rounds: readonly (readonly HalfLoad[])[]): string
   )
 }
 
+/** @param crews the one that is a single process first */
+export function renderCrews(crews: readonly Crew[]): string {
+  const [single] = crews
+  return renderTable(
+    [
+      ...['processes that serve', 'answers/s on one processor', 'CPU µs each'],
+      ...['of it in the busiest process', '× one process, on processors of their own'],
+    ],
+    crews.map(crew => [
+      `${crew.workers}`,
+      Math.round(crew.requestsPerSecond).toString(),
+      crew.cpuMicros.toFixed(1),
+      `${Math.round(crew.busiest * 100)} %`,
+      ratio(single && single.cpuMicros * single.busiest, crew.cpuMicros * crew.busiest),
+    ]),
+  )
+}
+
 export function renderSlowReaders(rows: readonly SlowReading[]): string {
   return renderTable(
     ['', 'readers at once', 'growth of memory, MB'],
@@ -97,6 +117,17 @@ export function renderExpiryStorm(storm: ExpiryStorm): string {
   return renderTable(
     ['calls at once', 'refreshes at the IdP', 'failures', 'all answered after, ms'],
     [[storm.calls, storm.refreshes, storm.failures, Math.round(storm.tookMs)].map(String)],
+  )
+}
+
+export function renderKeptLists(rows: readonly KeptLists[]): string {
+  return renderTable(
+    ['the list is', 'answers/s', 'CPU µs each', 'p50 ms', 'p99 ms', 'hit ratio', 'failures'],
+    rows.map(row => [
+      ...[row.name, row.requestsPerSecond.toFixed(0), row.cpuMicrosPerRequest.toFixed(1)],
+      ...[row.p50.toFixed(2), row.p99.toFixed(2)],
+      ...[row.hitRatio === undefined ? '—' : row.hitRatio.toFixed(4), `${row.failures}`],
+    ]),
   )
 }
 

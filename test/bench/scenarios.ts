@@ -5,19 +5,23 @@ import { type Contender, listContenders } from './contenders.ts'
 import { measureColdGrants, measureExpiryStorm } from './grants.ts'
 import { type HalfLoad, measureHalfLoad } from './half-load.ts'
 import { measureIdleStreams } from './idle-streams.ts'
+import { measureKeptLists } from './kept-lists.ts'
 import { type LoadResult, runLoad } from './load.ts'
 import { startNginx } from './nginx.ts'
 import { startBound } from './process.ts'
 import {
   renderColdGrants,
+  renderCrews,
   renderExpiryStorm,
   renderHalfLoad,
   renderIdleStreams,
+  renderKeptLists,
   renderLoadTable,
   renderSlowReaders,
   summarise,
 } from './report.ts'
 import { measureSlowReaders } from './slow-reader.ts'
+import { type Crew, type CrewContender, measureCrew, startCrew, summariseCrew } from './workers.ts'
 
 export type RunOptions = {
   folder: string
@@ -56,6 +60,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       withBackend(startStreaming('events', options), backend => drive(options, backend, 1024)),
   },
   half: { title: 'Answering times of the small call at half load', run: runHalfLoad },
+  workers: { title: 'Two workers: small calls, next to one process', run: runWorkers },
   slow: {
     title: '10 MB answers and slow readers',
     run: options => runEach(options, 'large', measureSlowReaders, renderSlowReaders),
@@ -63,6 +68,15 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   idle: {
     title: '2,000 open streams with an event every five seconds',
     run: options => runEach(options, 'idle', measureIdleStreams, renderIdleStreams),
+  },
+  lists: {
+    title: 'tools/list: 30 tools (8 KB) of a backend that takes 5 ms to list them',
+    run: options =>
+      withBackend(startStreaming('lists', options), async ({ origin }) => ({
+        table: renderKeptLists(
+          await measureKeptLists(origin, options.contenderCpu, loadOf(options)),
+        ),
+      })),
   },
   cold: {
     title: 'Cold grants',
@@ -78,6 +92,10 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
         table: renderExpiryStorm(await measureExpiryStorm(origin, options.contenderCpu)),
       })),
   },
+}
+
+function loadOf({ connections, seconds, folder, loadCpu }: RunOptions) {
+  return { connections, seconds, folder, cpu: loadCpu }
 }
 
 function runCalls(
@@ -132,11 +150,7 @@ function load(options: RunOptions, contender: Contender, bytes: number): Promise
     accept: 'application/json, text/event-stream',
   }
   const request = { url, method: 'POST' as const, headers: { ...headers, ...fields } }
-  const { connections, seconds, folder, loadCpu } = options
-  return runLoad(
-    { ...request, body: callOf(bytes) },
-    { connections, seconds, pids, folder, cpu: loadCpu },
-  )
+  return runLoad({ ...request, body: callOf(bytes) }, { ...loadOf(options), pids })
 }
 
 /** Who takes part where it is not the bulk of calls that is measured. */
@@ -169,6 +183,34 @@ function runHalfLoad(options: RunOptions): Promise<Outcome> {
       return { table: renderHalfLoad([...results.values()]) }
     }),
   )
+}
+
+/**
+ * Load and backend need a processor too, so on two of them nobody can see two workers at full speed. What can be seen is what a call costs in both, and how evenly the work is spread:
+ * on processors of their own, the busiest process sets the pace.
+ */
+function runWorkers(options: RunOptions): Promise<Outcome> {
+  const { contenderCpu: cpu, rounds, note } = options
+  return withBackend(startConstant(options, 300), async ({ origin }) => {
+    const crews: CrewContender[] = []
+    try {
+      for (const workers of [1, 2]) {
+        crews.push(await startCrew(workers, { instance: `${origin}/mcp`, cpu }))
+      }
+      for (const crew of crews) await load(options, crew, 1024)
+      const measured = new Map<CrewContender, Crew[]>(crews.map(crew => [crew, []]))
+      for (let round = 1; round <= rounds; round += 1) {
+        for (const [crew, results] of measured) {
+          const result = await measureCrew(crew, () => load(options, crew, 1024))
+          results.push(result)
+          note(`  round ${round}  ${crew.workers} worker(s)  ${result.cpuMicros.toFixed(1)} µs`)
+        }
+      }
+      return { table: renderCrews([...measured.values()].map(summariseCrew)) }
+    } finally {
+      for (const crew of crews) await crew.stop()
+    }
+  })
 }
 
 async function runEach<Measured>(

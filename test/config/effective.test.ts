@@ -92,6 +92,7 @@ describe('the effective configuration', () => {
           required: [],
           tools: {},
           credential: 'upstream',
+          cache: { lists: false },
           timeouts: { connect: '2s', headers: '1m', idle: '10m', maxAge: '1h', methods: {} },
           probe: { kind: 'tcp', interval: '10s' },
           connections: {},
@@ -110,9 +111,18 @@ describe('the effective configuration', () => {
         authorizationCode: '1m',
         login: '10m',
       },
-      limits: { body: '4MiB', headers: '32KiB', inFlight: 1024, streams: 1024 },
+      limits: {
+        body: '4MiB',
+        headers: '32KiB',
+        stall: '30s',
+        inFlight: 1024,
+        streams: 1024,
+        inFlightPerSubject: 256,
+        streamsPerSubject: 64,
+      },
       keepAlive: '75s',
       drain: { delay: '0ms', deadline: '30s' },
+      workers: 1,
       log: { level: 'info' },
     })
   })

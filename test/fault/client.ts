@@ -157,11 +157,12 @@ async function askToken(origin: string, form: Record<string, string>): Promise<T
   }
 }
 
-function authorizationUrl(
+/** Where the browser of a user begins. */
+export function authorizationUrl(
   house: Reach,
   clientId: string,
   codeVerifier: string,
-  resource: string,
+  resource = resourceOf(house),
 ): string {
   const query = new URLSearchParams({
     response_type: 'code',

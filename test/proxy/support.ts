@@ -22,7 +22,7 @@ export const OTHER_RESOURCE_TOKEN = 'token-for-another-resource'
 export const EXPIRED_TOKEN = 'expired-token'
 export const UPSTREAM_TOKEN = 'upstream-token-1'
 
-const NOW = 1_800_000_000
+export const NOW = 1_800_000_000
 
 export type Seen = { method: string; url: string; rawHeaders: string[]; body: string }
 export type Backend = {

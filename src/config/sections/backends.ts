@@ -5,6 +5,7 @@ import { distinct, itself, resolved } from '../shapes.ts'
 import { parseInstanceUrl } from '../urls.ts'
 import { required, scopes, tools } from './access.ts'
 import { allow } from './allow.ts'
+import { cache } from './cache.ts'
 import { credential } from './credential.ts'
 import { connections, probe, timeouts } from './health.ts'
 
@@ -53,6 +54,7 @@ const backend = resolved(
     tools,
     allow,
     credential,
+    cache,
     timeouts,
     probe,
     connections,

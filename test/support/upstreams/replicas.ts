@@ -26,6 +26,8 @@ export type Replicas = {
   advance(seconds: number): void
   /** Everything that was logged. */
   log(): string
+  /** What all replicas have counted, one after the other. */
+  metrics(): Promise<string>
 }
 
 export type ReplicasOptions = {
@@ -33,6 +35,8 @@ export type ReplicasOptions = {
   upstream?: (callbackUrl: string) => Promise<Record<string, unknown>> | Record<string, unknown>
   /** Further keys of the configuration, or others. @param backendUrl where the backend's MCP endpoint is */
   more?: (callbackUrl: string, backendUrl: string) => Promise<Record<string, unknown>>
+  /** How the backend answers. Default: 200, whatever comes. */
+  answer?: (authorization: string) => { status: number; headers?: Record<string, string> }
   send?: typeof fetch
   count?: number
 }
@@ -46,8 +50,10 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
   const store = createMemoryStore({ now: () => Date.now() / 1000 + passed })
   const backendTokens: string[] = []
   const backend = createServer((request, response) => {
-    backendTokens.push(request.headers.authorization ?? '')
-    response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+    const authorization = request.headers.authorization ?? ''
+    backendTokens.push(authorization)
+    const { status, headers } = options.answer?.(authorization) ?? { status: 200 }
+    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end('{}')
   })
   const { origin: backendOrigin, close } = await listen(backend, 0, '127.0.0.1')
   onTestFinished(close)
@@ -65,6 +71,7 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
     ...(await options.more?.(callbackUrl, `${backendOrigin}/mcp`)),
   }
   const { logger, log } = createMemoryLog()
+  const opsPorts = ports.slice(count)
   for (const [index, port] of ports.slice(0, count).entries()) {
     const listen = { host: '127.0.0.1', port }
     const ops = { host: '127.0.0.1', port: ports[count + index] }
@@ -89,6 +96,11 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
       passed += seconds
     },
     log,
+    metrics: async () => {
+      const answers = opsPorts.map(port => fetch(`http://127.0.0.1:${port}/metrics`))
+      const texts = (await Promise.all(answers)).map(answer => answer.text())
+      return (await Promise.all(texts)).join('')
+    },
   }
 }
 
