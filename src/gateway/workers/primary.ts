@@ -136,7 +136,7 @@ async function renderMetrics(metrics: Metrics, crewMetrics: CrewMetrics, crewOps
   const [{ contentType, text }, answers] = await Promise.all([
     metrics.render({
       ...{ eventStreams: () => 0, requestsInFlight: () => 0, instances: () => [] },
-      keptLists: () => ({ entries: 0, bytes: 0 }),
+      ...{ keptLists: () => ({ entries: 0, bytes: 0 }), cacheSizes: () => new Map() },
       isStoreReachable: crewOps.isStoreReachable,
     }),
     crewOps.metrics(),
