@@ -25,6 +25,7 @@ import { createOps, type OpsServer } from './gateway/ops.ts'
 import { keepFixed } from './gateway/reload.ts'
 import { DRAIN_SPREAD, type Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
+import { noteUnknownKeys } from './gateway/unknown-keys.ts'
 import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
@@ -124,7 +125,7 @@ export async function startGateway(
     metrics,
     reload: (wanted, wantedUpstreams) => {
       const { config: next, fixed } = keepFixed(generations.current.config, wanted)
-      const nextRing = next.keys.length > 0 ? createKeyRing(next.keys) : ring
+      const nextRing = next.keys.length > 0 ? createRing(next, logger) : ring
       const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstreams
       const nextStore = stores.open(next, nextRing)
       generations.replace(createServing(next, options, nextRing, nextStore, surroundings))
@@ -216,7 +217,7 @@ function announce(config: GatewayConfig, logger: Logger): void {
 }
 
 function createRing(config: GatewayConfig, logger: Logger): KeyRing {
-  if (config.keys.length > 0) return createKeyRing(config.keys)
+  if (config.keys.length > 0) return noteUnknownKeys(createKeyRing(config.keys), logger)
   // With tokens of another server, nothing is made with them: `checkExternal` wants keys where assertions are.
   if (!config.authorizationServer)
     logger.warn('no keys are configured: tokens and registrations end with this process')
