@@ -100,6 +100,7 @@ export async function startGateway(
     rest: generations.rest,
     keepAliveTimeoutMs: config.keepAliveMs,
     maxHeaderBytes: config.limits.headersBytes,
+    ...(config.listen.tls && { tls: config.listen.tls }),
   })
   const isStoreReachable = () => isAnswering(store)
   const admin = createAdmin(() => generations.current, config.ops, surroundings)
@@ -118,7 +119,9 @@ export async function startGateway(
       const nextRing = next.keys.length > 0 ? createKeyRing(next.keys) : ring
       const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstreams
       const nextStore = stores.open(next, nextRing)
-      generations.replace(createServing(next, options, nextRing, nextStore, surroundings))
+      const serving = createServing(next, options, nextRing, nextStore, surroundings)
+      if (next.listen.tls) listener.renewTls(next.listen.tls)
+      generations.replace(serving)
       logger.level = next.log.level
       ring = nextRing
       return fixed
@@ -183,8 +186,10 @@ function isAnswering(store: Store): Promise<boolean> {
 }
 
 function announce(config: GatewayConfig, logger: Logger): void {
-  const { listen, publicUrl, ops } = config
+  const { publicUrl, ops } = config
   const callbackUrl = callbackUrlOf(config)
+  const { host, port, tls } = config.listen
+  const listen = { host, port, ...(tls && { tls: true }) }
   const opsAddress = { host: ops.host, port: ops.port }
   logger.info({ listen, ops: opsAddress, publicUrl, callbackUrl }, 'listening')
 }

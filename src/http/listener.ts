@@ -1,5 +1,16 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import type { SecureContextOptions } from 'node:tls'
+
+/** What a listener proves who it is with; PEM. */
+export type TlsMaterial = {
+  /** The certificate, then its intermediates. */
+  cert: string
+  key: string
+  /** Whose certificates callers must have: the handshake of any other fails. Whether there is one is settled when the listener is made. */
+  clientCa?: string
+}
 
 export type Handler = (req: IncomingMessage, res: ServerResponse) => void
 
@@ -18,10 +29,18 @@ export type ListenerOptions = {
   maxHeaderBytes?: number
   /** How often the two timeouts are looked at. */
   checkIntervalMs?: number
+  /** Plain HTTP without it. */
+  tls?: TlsMaterial
 }
 
 export type Listener = {
   listen(port: number, host?: string): Promise<AddressInfo>
+  /**
+   * New connections get this from now on; those that are open go on.
+   *
+   * @throws where certificate and key do not fit; nothing has changed then
+   */
+  renewTls(material: TlsMaterial): void
   /**
    * Stops accepting, lets what is under way be answered (telling the clients that the connection ends), and breaks what is left at the deadline. Idle connections end
    * at once. Resolves when no connection is left.
@@ -35,12 +54,15 @@ const REASONS: Record<string, string> = {
   ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
 }
 const BAD_REQUEST = '400 Bad Request'
+const HANDSHAKE_TIMEOUT_MS = 10_000
 
 /** One HTTP listener. Malformed requests are refused here, by Node's strict parser, and no handler sees them. */
 export function createListener(options: ListenerOptions): Listener {
   const { find, rest } = options
   /** The latest answer of each open connection. */
   const connections = new Map<Socket, ServerResponse | undefined>()
+  /** Those whose handshake is not over are here alone. */
+  const accepted = new Set<Socket>()
   let isClosing = false
 
   const dispatch: Handler = (req, res) => {
@@ -51,7 +73,7 @@ export function createListener(options: ListenerOptions): Listener {
     handler(req, res)
   }
 
-  const server = createServer({
+  const { server, renewTls } = createHttpServer(options.tls, {
     keepAliveTimeout: options.keepAliveTimeoutMs ?? 75_000,
     headersTimeout: options.headersTimeoutMs ?? 30_000,
     requestTimeout: options.requestTimeoutMs ?? 120_000,
@@ -66,22 +88,60 @@ export function createListener(options: ListenerOptions): Listener {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     refuseMalformed(error.code ?? '', socket as Socket, connections.get(socket as Socket))
   })
-  server.on('connection', socket => {
+  server.on('connection', (socket: Socket) => {
+    accepted.add(socket)
+    socket.once('close', () => accepted.delete(socket))
+  })
+  // Behind TLS the socket of a request is not the one that was accepted.
+  server.on(options.tls ? 'secureConnection' : 'connection', (socket: Socket) => {
     connections.set(socket, undefined)
     socket.once('close', () => connections.delete(socket))
+    if (isClosing) socket.destroy()
   })
 
   return {
     listen: (port, host) => listen(server, port, host),
+    renewTls,
     async close(deadlineMs) {
       isClosing = true
       const closed = new Promise<void>(resolve => server.close(() => resolve()))
       for (const [socket, res] of connections) endAfter(socket, res)
-      const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs)
+      for (const socket of accepted) if (socket.bytesRead === 0) socket.destroy()
+      const deadline = setTimeout(() => {
+        for (const socket of accepted) socket.destroy()
+      }, deadlineMs)
       await closed
       clearTimeout(deadline)
     },
   }
+}
+
+type Tunables = NonNullable<Parameters<typeof createServer>[0]>
+
+function createHttpServer(
+  tls: TlsMaterial | undefined,
+  tunables: Tunables,
+): { server: Server; renewTls: Listener['renewTls'] } {
+  if (!tls) {
+    const renewTls = (): never => {
+      throw new TypeError('a listener without TLS has nothing to renew')
+    }
+    return { server: createServer(tunables), renewTls }
+  }
+  const server = createTlsServer({
+    ...tunables,
+    ...describeTls(tls),
+    requestCert: tls.clientCa !== undefined,
+    rejectUnauthorized: true,
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    ALPNProtocols: ['http/1.1'],
+  })
+  return { server, renewTls: material => server.setSecureContext(describeTls(material)) }
+}
+
+/** @see RFC 9325 section 3.1.1 */
+function describeTls({ cert, key, clientCa }: TlsMaterial): SecureContextOptions {
+  return { cert, key, minVersion: 'TLSv1.2', ...(clientCa !== undefined && { ca: clientCa }) }
 }
 
 function listen(server: Server, port: number, host: string | undefined): Promise<AddressInfo> {
