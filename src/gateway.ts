@@ -22,6 +22,7 @@ import {
   observeUpstream,
 } from './gateway/observed.ts'
 import { createOps } from './gateway/ops.ts'
+import { describeCallLimits, describeEndpointLimits } from './gateway/rate-limits.ts'
 import { keepFixed } from './gateway/reload.ts'
 import type { Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
@@ -149,6 +150,7 @@ function createServing(
 ): Serving {
   const { logger, metrics, audit } = surroundings
   const server = createAuthorizationServer(config, upstreamOptions, ring, store, surroundings)
+  const callLimits = describeCallLimits(config, { store, metrics })
   const proxy = createProxy({
     publicUrl: config.publicUrl,
     backends: config.backends.map(backend => describeBackend(config.publicUrl, backend)),
@@ -159,6 +161,7 @@ function createServing(
     allowedOrigins: config.allowedOrigins,
     trustedProxies: config.trustedProxies,
     limits: config.limits,
+    ...(callLimits && { callLimits }),
     observe: name => observeBackend(metrics.backend(name), audit),
     logger,
     now: store.now,
@@ -253,6 +256,7 @@ function createAuthorizationServer(
       authorizationCodeSeconds: lifetimes.authorizationCodeSeconds,
       loginSeconds: lifetimes.loginSeconds,
     },
+    limitEndpoint: describeEndpointLimits(config, { store, metrics }),
     ...{ logger, audit, now },
   }
 }

@@ -10,6 +10,7 @@ import type { Store } from '../store/port.ts'
 import type { Upstream } from '../upstream/provider.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { ClientSources } from './client-sources.ts'
+import type { LimitEndpoint } from './endpoint-limits.ts'
 import type { EnterpriseIssuer } from './enterprise-issuer.ts'
 
 /** One MCP endpoint as the authorization server sees it. */
@@ -51,6 +52,8 @@ export type AuthorizationServer = {
   /** Public keys of the assertions that backends get; nothing where none gets any. */
   assertionKeys?: readonly PublicJwk[]
   lifetimes: Lifetimes
+  /** How often somebody may come; as often as they like, where there is none. */
+  limitEndpoint?: LimitEndpoint
   logger: Logger
   audit: Audit
   /** Epoch seconds. */

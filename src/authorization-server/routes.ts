@@ -79,6 +79,7 @@ function createRouter(app: Hono, server: AuthorizationServer) {
       bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge }),
       async (c, next) => {
         try {
+          await server.limitEndpoint?.(c)
           return await endpoint(c, next)
         } catch (thrown) {
           return rendering(server, c, thrown)

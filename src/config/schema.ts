@@ -12,6 +12,7 @@ import { enterprise } from './sections/enterprise.ts'
 import { keys } from './sections/keys.ts'
 import { lifetimes } from './sections/lifetimes.ts'
 import { listen } from './sections/listen.ts'
+import { rateLimits } from './sections/rate-limits.ts'
 import { redis } from './sections/redis.ts'
 import { clientDocuments, registration } from './sections/registration.ts'
 import { upstream, upstreams } from './sections/upstream.ts'
@@ -97,6 +98,7 @@ const written = z.strictObject({
     ),
   lifetimes,
   limits,
+  rateLimits,
   keepAlive: milliseconds('1s', '1h')
     .prefault('75s')
     .describe(

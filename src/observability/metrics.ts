@@ -13,6 +13,8 @@ export type Metrics = {
   /** Where the upstream token of a call came from, or why there was none. */
   tokenLookUp(path: string): void
   reload(succeeded: boolean): void
+  /** @param limit which of the rate limits has refused a request */
+  rateLimited(limit: string): void
   /** The text for Prometheus, with what `sources` says now. */
   render(sources: GaugeSources): Promise<{ contentType: string; text: string }>
 }
@@ -71,7 +73,7 @@ export function createMetrics(version: string): Metrics {
 /** What happens seldom enough for labels to be looked up each time. */
 function createRareMetrics(
   registry: Registry,
-): Pick<Metrics, 'auditEvent' | 'storeOperation' | 'upstreamRefresh' | 'reload'> {
+): Pick<Metrics, 'auditEvent' | 'storeOperation' | 'upstreamRefresh' | 'reload' | 'rateLimited'> {
   const registers = [registry]
   const audit = new Counter({
     name: `${METRIC_PREFIX}authorization_events_total`,
@@ -99,6 +101,12 @@ function createRareMetrics(
     labelNames: ['result'],
     registers,
   })
+  const limited = new Counter({
+    name: `${METRIC_PREFIX}rate_limited_total`,
+    help: 'Requests that were refused because too many came, by limit.',
+    labelNames: ['limit'],
+    registers,
+  })
   const lastReload = createGauge(
     registry,
     'config_last_reload_successful',
@@ -111,6 +119,7 @@ function createRareMetrics(
     storeOperation: (operation, result, seconds) =>
       store.labels(operation, result).observe(seconds),
     upstreamRefresh: (result, seconds) => refresh.labels(result).observe(seconds),
+    rateLimited: limit => limited.labels(limit).inc(),
     reload: succeeded => {
       reloads.labels(succeeded ? 'success' : 'failure').inc()
       lastReload.set(succeeded ? 1 : 0)

@@ -4,6 +4,7 @@ import type { Admit } from './admission.ts'
 import type { Backend } from './backends.ts'
 import { holdBody } from './body.ts'
 import { type Arrival, Call } from './call.ts'
+import type { CallLimits, Excess } from './call-limits.ts'
 import type { Connections } from './connections.ts'
 import { type CrossOrigin, isPreflight, renderPreflight } from './cross-origin.ts'
 import { enforce } from './enforcement.ts'
@@ -11,7 +12,7 @@ import { equip } from './equipment.ts'
 import type { Failure } from './failures.ts'
 import type { RequestHead } from './headers.ts'
 import type { Challenges } from './protected-resource.ts'
-import type { Refusals } from './refusals.ts'
+import type { Refusals, Why } from './refusals.ts'
 
 /** What answers a request of the public listener. */
 export type Handler = (req: IncomingMessage, res: ServerResponse) => void
@@ -25,6 +26,7 @@ export type HandlerOptions = {
   forward: (call: Call) => void
   refusals: Refusals
   limits: ProxyLimits
+  callLimits?: CallLimits
   createCorrelationId: () => string
 }
 
@@ -124,6 +126,7 @@ function createAdmit({ admission, refusals }: HandlerOptions): {
 function createBegin({
   connections,
   limits,
+  callLimits,
   refusals,
 }: HandlerOptions): (arrival: Arrival, claims: Claims) => Call | undefined {
   let inFlight = 0
@@ -147,6 +150,11 @@ function createBegin({
       refusals.refuse(arrival, obstacle[0], { reason: obstacle[1] })
       return undefined
     }
+    const excess = callLimits?.take(claims, arrival.backend.name)
+    if (excess) {
+      refusals.refuse(arrival, 'rateLimited', describeExcess(excess))
+      return undefined
+    }
     const call = new Call(arrival, claims, release)
     inFlight += 1
     connections.join(arrival.req.socket, call)
@@ -158,6 +166,8 @@ async function proceed(call: Call, options: HandlerOptions): Promise<void> {
   const { tokens, forward, refusals } = options
   const { head, correlationId, backend } = call.arrival
   if (head.hasBody && !(await hold(call, options))) return
+  const excess = options.callLimits?.takeTools(call.claims, backend.name, call.body)
+  if (excess) return refusals.fail(call, 'rateLimited', describeExcess(excess))
   if (backend.policy && !enforce(call, backend.policy, refusals)) return
   const { grantId } = call.claims
   const token = tokens.peek(grantId) ?? (await tokens.resolve(grantId, correlationId))
@@ -179,6 +189,10 @@ async function hold(call: Call, { limits, refusals }: HandlerOptions): Promise<b
   if (held.outcome === 'gone') call.abandon()
   else refusals.fail(call, 'bodyTooLarge', { reason: 'sent' })
   return false
+}
+
+function describeExcess({ limit, retryAfterSeconds }: Excess): Why {
+  return { reason: `more calls than the limit of its ${limit}`, retryAfterSeconds }
 }
 
 function searchOf(url: string): string {

@@ -6,6 +6,7 @@ import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import { createAdmission } from './admission.ts'
 import { type Backend, type BackendOptions, createBackend } from './backends.ts'
 import type { Call } from './call.ts'
+import type { CallLimits } from './call-limits.ts'
 import { createConnections } from './connections.ts'
 import { createCrossOrigin } from './cross-origin.ts'
 import { createEventStreams } from './event-streams.ts'
@@ -35,6 +36,8 @@ export type ProxyOptions = {
   /** Addresses and CIDR blocks whose `X-Forwarded-For` is believed. */
   trustedProxies: readonly string[]
   limits: ProxyLimits
+  /** How often somebody may call; as often as they like, where there is none. Closed with the proxy. */
+  callLimits?: CallLimits
   /** What a person sees who opens an MCP endpoint in a browser; a client's error without it. */
   renderConnect?: (endpoint: ProtectedResource) => RenderedPage
   logger: Logger
@@ -105,6 +108,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   })
   const createHandler = createHandlers({
     ...{ tokens, refusals, limits, connections },
+    ...(options.callLimits && { callLimits: options.callLimits }),
     forward: call => {
       call.sentAt = performance.now()
       forward(call)
@@ -130,6 +134,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     }),
     async close() {
       streams.stop()
+      options.callLimits?.close()
       await Promise.all(backends.map(backend => backend.close()))
     },
   }

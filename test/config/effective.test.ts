@@ -106,6 +106,10 @@ describe('the effective configuration', () => {
         login: '10m',
       },
       limits: { body: '4MiB', headers: '32KiB', inFlight: 1024 },
+      rateLimits: {
+        ...{ register: '60/1m', authorize: '300/1m', token: '1200/1m' },
+        calls: { subject: 'off', client: 'off', backend: 'off', tool: 'off' },
+      },
       keepAlive: '75s',
       drain: { delay: '0ms', deadline: '30s' },
       log: { level: 'info' },

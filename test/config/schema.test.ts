@@ -57,6 +57,12 @@ describe('a minimal configuration', () => {
         loginSeconds: 600,
       },
       limits: { bodyBytes: 4_194_304, headersBytes: 32_768, inFlight: 1024 },
+      rateLimits: {
+        register: { count: 60, windowSeconds: 60 },
+        authorize: { count: 300, windowSeconds: 60 },
+        token: { count: 1200, windowSeconds: 60 },
+        calls: { subject: 'off', client: 'off', backend: 'off', tool: 'off' },
+      },
       keepAliveMs: 75_000,
       drain: { delayMs: 0, deadlineMs: 30_000 },
       log: { level: 'info' },
