@@ -4,10 +4,10 @@ const kinds = ['unit', 'store', 'flow', 'browser', 'fault', 'conformance'] as co
 
 const folders: Record<(typeof kinds)[number], string[]> = {
   unit: [
-    'test/{domain,config,proxy,http,upstream,authorization-server,observability,gateway,cli,dev,docs,house,support}/**/*.test.ts',
+    'test/{domain,config,proxy,resource-server,http,upstream,authorization-server,observability,gateway,cli,dev,docs,house,support}/**/*.test.ts',
   ],
   store: ['test/store/**/*.test.ts'],
-  flow: ['test/flow/**/*.test.ts'],
+  flow: ['test/{flow,deploy}/**/*.test.ts'],
   browser: ['test/browser/**/*.test.ts'],
   fault: ['test/fault/**/*.test.ts'],
   conformance: ['test/conformance/**/*.test.ts'],

@@ -5,8 +5,6 @@ import type { Hono } from 'hono'
 import packageJson from '../package.json' with { type: 'json' }
 import { createAccessTokens } from './authorization-server/access-token.ts'
 import type { AuthorizationServer } from './authorization-server/context.ts'
-import { createGrantEnding } from './authorization-server/grant-ending.ts'
-import { createAuthorizationServerApp } from './authorization-server/routes.ts'
 import type { GatewayConfig } from './config/schema.ts'
 import { deriveAssertionKeys } from './domain/assertion-key.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
@@ -14,6 +12,7 @@ import { createAdmin } from './gateway/admin.ts'
 import { describeBackend, describeResource } from './gateway/backends.ts'
 import { createClientSources } from './gateway/clients.ts'
 import { createEnterpriseIssuers } from './gateway/enterprise.ts'
+import { createEntrance } from './gateway/entrance.ts'
 import { createGenerations } from './gateway/generations.ts'
 import {
   describeGauges,
@@ -26,7 +25,6 @@ import { describeCallLimits, describeEndpointLimits } from './gateway/rate-limit
 import { keepFixed } from './gateway/reload.ts'
 import type { Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
-import { createInjectionOf } from './gateway/upstreams.ts'
 import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
@@ -35,11 +33,11 @@ import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Store } from './store/port.ts'
-import { createAssertionIssuer } from './upstream/assertions.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
 import { createUpstream } from './upstream/provider.ts'
+import type { UpstreamOf } from './upstream/refresh-context.ts'
 import { callbackUrlOf } from './upstream/resolve.ts'
-import { createUpstreamTokenSource } from './upstream/tokens.ts'
+import type { UpstreamTokenSource } from './upstream/tokens.ts'
 
 /** A gateway that serves. */
 export type Gateway = {
@@ -149,15 +147,21 @@ function createServing(
   surroundings: Surroundings,
 ): Serving {
   const { logger, metrics, audit } = surroundings
-  const server = createAuthorizationServer(config, upstreamOptions, ring, store, surroundings)
+  const { send = fetch } = surroundings
+  const upstreamOf = createUpstreams(config, upstreamOptions, store, surroundings)
+  const parts = { ring, store, upstreamOf, upstreamOptions, send, logger }
+  const { tokens: source, ...entrance } = createEntrance(config, parts)
+  const tokens = observeTokens(source, metrics)
+  const server = createAuthorizationServer(config, { ...parts, tokens }, surroundings)
   const callLimits = describeCallLimits(config, { store, metrics })
   const proxy = createProxy({
     publicUrl: config.publicUrl,
     backends: config.backends.map(backend => describeBackend(config.publicUrl, backend)),
     renderConnect: ({ name, resource }) =>
       renderConnect({ publicUrl: config.publicUrl, endpoint: { name, url: resource } }),
-    verifyAccessToken: server.accessTokens.verify,
-    tokens: server.tokens,
+    authorizationServer: entrance.authorizationServer,
+    admission: entrance.admission,
+    tokens,
     allowedOrigins: config.allowedOrigins,
     trustedProxies: config.trustedProxies,
     limits: config.limits,
@@ -166,8 +170,7 @@ function createServing(
     logger,
     now: store.now,
   })
-  const app = createAuthorizationServerApp(server, createGrantEnding(server))
-  const rest = createRest(app)
+  const rest = createRest(entrance.createApp(server))
   return {
     ...{ config, server, proxy, upstreamIssuers: upstreamOptions.map(({ issuer }) => issuer) },
     find: proxy.find,
@@ -176,7 +179,7 @@ function createServing(
     drain: proxy.drain,
     close: async () => {
       await proxy.close()
-      await server.tokens.close()
+      await tokens.close()
     },
   }
 }
@@ -190,38 +193,57 @@ function isAnswering(store: Store): Promise<boolean> {
 
 function announce(config: GatewayConfig, logger: Logger): void {
   const { publicUrl, ops } = config
-  const callbackUrl = callbackUrlOf(config)
   const { host, port, tls } = config.listen
   const listen = { host, port, ...(tls && { tls: true }) }
+  const { authorizationServer } = config
   const opsAddress = { host: ops.host, port: ops.port }
-  logger.info({ listen, ops: opsAddress, publicUrl, callbackUrl }, 'listening')
+  const tokens = authorizationServer
+    ? { authorizationServer: authorizationServer.issuer }
+    : { callbackUrl: callbackUrlOf(config) }
+  logger.info({ listen, ops: opsAddress, publicUrl, ...tokens }, 'listening')
 }
 
 function createRing(config: GatewayConfig, logger: Logger): KeyRing {
   if (config.keys.length > 0) return createKeyRing(config.keys)
-  logger.warn('no keys are configured: tokens and registrations end with this process')
+  // With tokens of another server, nothing is made with them: `checkExternal` wants keys where assertions are.
+  if (!config.authorizationServer)
+    logger.warn('no keys are configured: tokens and registrations end with this process')
   return createKeyRing([randomBytes(32)])
+}
+
+function createUpstreams(
+  { publicUrl, backends }: GatewayConfig,
+  upstreamOptions: readonly UpstreamOptions[],
+  { now }: Store,
+  { metrics, send = fetch }: Surroundings,
+): UpstreamOf {
+  const names = new Map(backends.map(({ path, name }) => [publicUrl + path, name]))
+  const upstreams = new Map(
+    upstreamOptions.map(options => [
+      options.name,
+      observeUpstream(createUpstream(options, now, send), metrics, names),
+    ]),
+  )
+  return name => upstreams.get(name)
+}
+
+type ServerParts = {
+  ring: KeyRing
+  store: Store
+  send: typeof fetch
+  upstreamOf: UpstreamOf
+  tokens: UpstreamTokenSource
 }
 
 function createAuthorizationServer(
   config: GatewayConfig,
-  upstreamOptions: readonly UpstreamOptions[],
-  ring: KeyRing,
-  store: Store,
-  { logger, metrics, audit, send = fetch }: Surroundings,
+  { ring, store, send, upstreamOf, tokens }: ServerParts,
+  { logger, metrics, audit }: Surroundings,
 ): AuthorizationServer {
   const { now } = store
-  const upstreams = new Map(
-    upstreamOptions.map(options => [
-      options.name,
-      observeUpstream(createUpstream(options, now, send), metrics),
-    ]),
-  )
-  const upstreamOf = (name: string) => upstreams.get(name)
   const { lifetimes, publicUrl } = config
-  const assertionKeys = deriveAssertionKeys(ring)
-  const [signingKey] = assertionKeys
   const asserts = config.backends.some(({ credential }) => credential.kind === 'assertion')
+  const assertionKeys = deriveAssertionKeys(ring).map(({ publicJwk }) => publicJwk)
   return {
     issuer: publicUrl,
     resources: config.backends.map(backend => describeResource(publicUrl, backend)),
@@ -230,25 +252,9 @@ function createAuthorizationServer(
     clients: createClientSources(config, createGuardedFetch(), logger, now),
     enterpriseIssuers: createEnterpriseIssuers(config, send, logger, now),
     accessTokens: createAccessTokens(ring, publicUrl, now),
-    ...(asserts && { assertionKeys: assertionKeys.map(({ publicJwk }) => publicJwk) }),
+    ...(asserts && { assertionKeys }),
     upstream: upstreamOf,
-    tokens: observeTokens(
-      createUpstreamTokenSource({
-        grants: store.grants,
-        invalidations: store.invalidations,
-        upstream: upstreamOf,
-        injectionOf: createInjectionOf(config),
-        assertions: createAssertionIssuer(signingKey, publicUrl, now),
-        logger,
-        now,
-        refreshTimeoutMs: Math.max(...upstreamOptions.map(({ timeoutMs }) => timeoutMs)),
-        lifetime: {
-          idleSeconds: lifetimes.grantIdleSeconds,
-          absoluteSeconds: lifetimes.grantAbsoluteSeconds,
-        },
-      }),
-      metrics,
-    ),
+    tokens,
     lifetimes: {
       idleSeconds: lifetimes.grantIdleSeconds,
       absoluteSeconds: lifetimes.grantAbsoluteSeconds,

@@ -8,6 +8,7 @@ import type { AuthorizationServer } from './context.ts'
 import type { GrantEnding } from './grant-ending.ts'
 import { type IssuedTokens, issueTokens } from './issue-tokens.ts'
 import { type Parameters, requireParameter } from './parameters.ts'
+import { auditToken } from './token-audit.ts'
 
 /**
  * Grant type `authorization_code`.
@@ -51,22 +52,8 @@ export function createCodeGrant(server: AuthorizationServer, ending: GrantEnding
     if (!(await server.store.grants.activate(grantId, first, expiresAt))) {
       throw refusal('the grant was revoked while its code was redeemed')
     }
-    const { clientId, clientName, resource, scope, identity } = grant
-    const { issuer, subject } = identity
-    server.audit({
-      event: 'token',
-      outcome: 'granted',
-      reason: 'authorization_code',
-      correlationId: flowId,
-      grantId,
-      clientId,
-      clientName,
-      issuer,
-      subject,
-      resource,
-      scope,
-    })
-    return issueTokens(server, grant, first, scope, expiresAt)
+    auditToken(server, grant, grant.scope, 'authorization_code', flowId)
+    return issueTokens(server, grant, first, grant.scope, expiresAt)
   }
 }
 

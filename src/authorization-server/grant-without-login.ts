@@ -6,6 +6,7 @@ import type { Scope } from '../domain/scope.ts'
 import { createId } from '../domain/secret.ts'
 import type { AuthorizationServer, ProtectedResource } from './context.ts'
 import { type IssuedTokens, issueAccessToken } from './issue-tokens.ts'
+import { auditToken } from './token-audit.ts'
 
 /** What a token without a login is issued for. */
 export type Entitlement = {
@@ -66,19 +67,6 @@ export async function issueWithoutLogin(
   }
   const expiresAt = grantExpiresAt(grant, server.lifetimes, now)
   await server.store.grants.open(grant, expiresAt)
-  const { issuer, subject } = identity
-  server.audit({
-    event: 'token',
-    outcome: 'granted',
-    reason: grantType,
-    correlationId,
-    grantId: grant.grantId,
-    clientId,
-    clientName,
-    issuer,
-    subject,
-    resource: grant.resource,
-    scope,
-  })
+  auditToken(server, grant, scope, grantType, correlationId)
   return issueAccessToken(server, grant, scope, expiresAt)
 }

@@ -10,6 +10,7 @@ import type { AuthorizationServer } from './context.ts'
 import type { GrantEnding } from './grant-ending.ts'
 import { type IssuedTokens, issueTokens } from './issue-tokens.ts'
 import { type Parameters, requireParameter } from './parameters.ts'
+import { auditToken } from './token-audit.ts'
 
 /**
  * Grant type `refresh_token`: the same client, the same resource, the same scope or less.
@@ -29,21 +30,7 @@ export function createRefreshGrant(server: AuthorizationServer, ending: GrantEnd
     const scope = narrowScope(server, grant, parameters)
     const expiresAt = grantExpiresAt(grant, server.lifetimes, server.now())
     const successor = await rotate(token, expiresAt, correlationId)
-    const { grantId, clientId, clientName, resource, identity } = grant
-    const { issuer, subject } = identity
-    server.audit({
-      event: 'token',
-      outcome: 'granted',
-      reason: 'refresh_token',
-      correlationId,
-      grantId,
-      clientId,
-      clientName,
-      issuer,
-      subject,
-      resource,
-      scope,
-    })
+    auditToken(server, grant, scope, 'refresh_token', correlationId)
     return issueTokens(server, grant, successor, scope, expiresAt)
   }
 

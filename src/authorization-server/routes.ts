@@ -43,6 +43,16 @@ export function createAuthorizationServerApp(
     c.header('Cache-Control', 'public, max-age=300')
     return c.json(describeAuthorizationServer(server))
   })
+  addCommonRoutes(app, route, server)
+  return app
+}
+
+/** What is there whoever issues the tokens. */
+export function addCommonRoutes(
+  app: Hono,
+  route: ReturnType<typeof createRouter>,
+  server: AuthorizationServer,
+): void {
   const { assertionKeys } = server
   if (assertionKeys) {
     route(['GET'], '/jwks', renderJsonError, c => {
@@ -54,11 +64,10 @@ export function createAuthorizationServerApp(
 
   app.notFound(c => notFound(server, c))
   app.onError((thrown, c) => renderJsonError(server, c, thrown))
-  return app
 }
 
 /** Binds an endpoint to its path: its methods and no others, a bound on its body, its failures rendered in its way, open to browsers where programs call it. */
-function createRouter(app: Hono, server: AuthorizationServer) {
+export function createRouter(app: Hono, server: AuthorizationServer) {
   return function route(
     methods: string[],
     path: string,

@@ -2,6 +2,7 @@
  * Rules across the sections of a configuration. They look at the tree before the schema has accepted it, so that they are heard together with every other fault; what
  * they cannot read, the schema refuses.
  */
+import { checkExternal } from './external-rules.ts'
 import type { Finding } from './issues.ts'
 import type { Environment } from './references.ts'
 import { checkScopes } from './scope-rules.ts'
@@ -21,6 +22,7 @@ const RULES: readonly Rule[] = [
   tokensWithoutLoginNeedBackend,
   checkScopes,
   checkUpstreams,
+  checkExternal,
 ]
 
 /** @returns the rules that are broken */

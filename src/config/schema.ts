@@ -6,6 +6,7 @@ import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { integer, milliseconds, parsed, port, secret, size, text } from './fields.ts'
 import { Malformed } from './malformed.ts'
+import { auth, authorizationServer } from './sections/authorization-server.ts'
 import { backends } from './sections/backends.ts'
 import { clients } from './sections/clients.ts'
 import { enterprise } from './sections/enterprise.ts'
@@ -77,6 +78,8 @@ const written = z.strictObject({
   ops,
   keys,
   redis: redis.exactOptional(),
+  auth,
+  authorizationServer: authorizationServer.exactOptional(),
   upstream: upstream.exactOptional(),
   upstreams: upstreams.exactOptional(),
   backends,

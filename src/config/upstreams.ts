@@ -1,5 +1,6 @@
 /** Which upstreams there are, and which of them each backend names: one, or several with names. */
 import type { Path } from './error.ts'
+import { isExternal } from './external-rules.ts'
 import type { Finding } from './issues.ts'
 import type { BackendConfig, GatewayConfig, UpstreamConfig } from './schema.ts'
 import { nearest } from './suggest.ts'
@@ -32,7 +33,10 @@ export function checkUpstreams(tree: unknown): Finding[] {
   if (isSingle && isPlural) {
     return [{ path: ['upstreams'], message: 'cannot stand beside upstream', isAboutKey: true }]
   }
-  if (!isSingle && !isPlural) return [{ path: ['upstream'], message: 'is required' }]
+  if (!isSingle && !isPlural) {
+    // Then nobody signs in, and `checkExternal` says whether one is needed all the same.
+    return isExternal(tree) ? [] : [{ path: ['upstream'], message: 'is required' }]
+  }
   const names = entriesAt(tree, ['upstreams']).map(([name]) => name)
   return [
     ...(isPlural ? names.flatMap(checkName) : []),

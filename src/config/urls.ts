@@ -5,9 +5,13 @@ const ORIGIN = /^https?:\/\/[^\s\\/?#@]+\/?$/i
 const HTTP_URL = /^https?:\/\/[^\s\\/?#@]+(\/[^\s\\?#]*)?$/i
 const REDIS_URL = /^rediss?:\/\/[^\s\\/?#]+(\/\d*)?$/i
 
-/** Whether a URL's `hostname` is this computer: `localhost`, 127.0.0.0/8 or `[::1]`. */
+/**
+ * Whether a URL's `hostname` is this computer: `localhost` and names below it, 127.0.0.0/8 or `[::1]`.
+ *
+ * @see RFC 6761 section 6.3
+ */
 export function isLoopbackHost(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname)
+  return /^([^.]+\.)*localhost$|^\[::1\]$|^127(\.\d+){3}$/.test(hostname)
 }
 
 /**

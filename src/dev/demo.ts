@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The whole flow in a terminal, with the gateway that runs at the configuration's `publicUrl`, or else with one that is started for it. Exits 0 where every step was as it
- * must be, and 1 with the reason otherwise.
+ * The whole flow in a terminal: with the MCP endpoint at `--url`, or with the gateway that runs at the configuration's `publicUrl`, or else with one that is started for it.
+ * Whichever it is, a development IdP signs in. Exits 0 where every step was as it must be, and 1 with the reason otherwise.
  */
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -12,9 +12,14 @@ import { createReport, type Report } from './demo/report.ts'
 import { walk } from './demo/walk.ts'
 
 const DEADLINE_MS = 90_000
+const DONE = 'Every step was as it must be.\n'
 
 const { values } = parseArgs({
-  options: { config: { type: 'string', short: 'c', default: 'gateway.config.yaml' } },
+  options: {
+    config: { type: 'string', short: 'c', default: 'gateway.config.yaml' },
+    url: { type: 'string' },
+    instances: { type: 'string', default: '2' },
+  },
 })
 const report = createReport(process.stdout)
 // A demo that hangs has failed.
@@ -24,12 +29,20 @@ const deadline = setTimeout(() => {
 }, DEADLINE_MS)
 
 try {
-  await demonstrate(report, resolve(values.config))
+  if (values.url === undefined) await demonstrate(report, resolve(values.config))
+  else await demonstrateAt(report, values.url, Number(values.instances))
 } catch (error) {
   report.failure(describeFailure(error))
   process.exitCode = 1
 } finally {
   clearTimeout(deadline)
+}
+
+/** @param instances how many the backend has */
+async function demonstrateAt(report: Report, mcpUrl: string, instances: number): Promise<void> {
+  report.title(`The MCP endpoint ${mcpUrl}, step by step`)
+  await walk(report, { mcpUrl, instances })
+  report.title(DONE)
 }
 
 async function demonstrate(report: Report, file: string): Promise<void> {
@@ -47,7 +60,7 @@ async function demonstrate(report: Report, file: string): Promise<void> {
   try {
     const mcpUrl = publicUrl + backend.path
     await walk(report, { mcpUrl, instances: backend.instances.length })
-    report.title('Every step was as it must be.\n')
+    report.title(DONE)
   } finally {
     await started?.stop()
   }

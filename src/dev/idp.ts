@@ -24,6 +24,8 @@ export type DevIdpOptions = {
   port: number
   /** Address to bind. Default 127.0.0.1. */
   host?: string
+  /** How browsers and the gateway reach it, where that is not the address that it listens on. */
+  issuer?: string
   /** The gateway, with every callback URL that it may come with. */
   client: IdpClient
   logger: Logger
@@ -48,7 +50,8 @@ export async function startDevIdp(options: DevIdpOptions): Promise<DevIdp> {
   const jwks = await createSigningKeys()
   const server = createServer()
   const { origin, close } = await listen(server, options.port, options.host ?? '127.0.0.1')
-  const handler = createIdpHandler(origin, logger, {
+  const issuer = options.issuer ?? origin
+  const handler = createIdpHandler(issuer, logger, {
     client,
     users,
     jwks,
@@ -59,7 +62,7 @@ export async function startDevIdp(options: DevIdpOptions): Promise<DevIdp> {
     rotateRefreshTokens: true,
   })
   server.on('request', handler)
-  return { issuer: origin, close }
+  return { issuer, close }
 }
 
 /**

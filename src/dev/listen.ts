@@ -33,3 +33,9 @@ export async function listen(server: Server, port: number, host: string): Promis
     },
   }
 }
+
+/** Ends a process of its own in good order: nothing else keeps it running. */
+export function closeOnSignal({ close }: { close(): Promise<void> }): void {
+  process.once('SIGTERM', close)
+  process.once('SIGINT', close)
+}

@@ -22,10 +22,26 @@ export function observeBackend(metrics: BackendMetrics, audit: Audit): BackendOb
   }
 }
 
-/** An upstream whose refreshes are counted and measured. A part of the composition in `gateway.ts`. */
-export function observeUpstream(upstream: Upstream, metrics: Metrics): Upstream {
+/**
+ * An upstream whose refreshes and exchanges are counted and measured. A part of the composition in `gateway.ts`.
+ *
+ * @param backends their names, by resource
+ */
+export function observeUpstream(
+  upstream: Upstream,
+  metrics: Metrics,
+  backends: ReadonlyMap<string, string>,
+): Upstream {
   return {
     ...upstream,
+    async exchange(grant, credential, signal) {
+      const startedAt = performance.now()
+      const result = await upstream.exchange(grant, credential, signal)
+      const label = result.outcome === 'exchanged' ? 'exchanged' : result.failure.kind
+      const backend = backends.get(grant.resource) ?? '_other'
+      metrics.upstreamExchange(backend, label, (performance.now() - startedAt) / 1000)
+      return result
+    },
     async refresh(grant, signal, wanted) {
       const startedAt = performance.now()
       const result = await upstream.refresh(grant, signal, wanted)

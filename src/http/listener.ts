@@ -1,16 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
-import type { SecureContextOptions } from 'node:tls'
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
+import { ClientConnection } from './listener/client-connection.ts'
+import { createHttpServer, type TlsMaterial } from './listener/http-server.ts'
+import { findFault, type RefusalReason, type RequestFault } from './listener/request-faults.ts'
 
-/** What a listener proves who it is with; PEM. */
-export type TlsMaterial = {
-  /** The certificate, then its intermediates. */
-  cert: string
-  key: string
-  /** Whose certificates callers must have: the handshake of any other fails. Whether there is one is settled when the listener is made. */
-  clientCa?: string
-}
+export type { TlsMaterial } from './listener/http-server.ts'
 
 export type Handler = (req: IncomingMessage, res: ServerResponse) => void
 
@@ -21,16 +15,18 @@ export type ListenerOptions = {
   rest: Handler
   /** Longer than any load balancer's in front of us, which would otherwise send into a connection that we are closing. */
   keepAliveTimeoutMs?: number
-  /** From a request's first byte to the end of its head. */
-  headersTimeoutMs?: number
+  /** From a request's first byte to the end of its head; and how long a client may then bring next to nothing of its body, or take nothing of an answer. */
+  stallMs?: number
   /** From a request's first byte to the end of its body. An answer may take as long as it likes. */
   requestTimeoutMs?: number
   /** Request line and fields together; more is answered with 431. */
   maxHeaderBytes?: number
-  /** How often the two timeouts are looked at. */
-  checkIntervalMs?: number
+  /** Fields of one request; more are answered with 431. */
+  maxHeaderFields?: number
   /** Plain HTTP without it. */
   tls?: TlsMaterial
+  /** Learns of each request, or connection, that is refused here. */
+  onRefused?: (reason: RefusalReason) => void
 }
 
 export type Listener = {
@@ -43,105 +39,163 @@ export type Listener = {
   renewTls(material: TlsMaterial): void
   /**
    * Stops accepting, lets what is under way be answered (telling the clients that the connection ends), and breaks what is left at the deadline. Idle connections end
-   * at once. Resolves when no connection is left.
+   * after a moment in which a request that is on its way is still answered. Resolves when no connection is left.
    */
   close(deadlineMs: number): Promise<void>
 }
 
-const REASONS: Record<string, string> = {
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Content Too Large',
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+const REQUEST_TIMEOUT_MS = 120_000
+const STALL_MS = 30_000
+const LONGEST_TICK_MS = 5000
+const HEADER_FIELDS = 128
+/** In which whoever uses a connection learns, by an answer, that it ends. */
+const IDLE_GRACE_MS = 1000
+
+const PARSER_FAULTS: Readonly<Record<string, [status: number, RefusalReason]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'header_bytes'],
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, 'chunk_extensions'],
+  HPE_INVALID_EOF_STATE: [400, 'incomplete'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'slow_request'],
 }
-const BAD_REQUEST = '400 Bad Request'
-const HANDSHAKE_TIMEOUT_MS = 10_000
 
-/** One HTTP listener. Malformed requests are refused here, by Node's strict parser, and no handler sees them. */
+type Connections = Map<Socket, ClientConnection>
+
+/** One HTTP listener. Malformed requests are refused here, by Node's strict parser and by what it lets pass, and no handler sees them. */
 export function createListener(options: ListenerOptions): Listener {
-  const { find, rest } = options
-  /** The latest answer of each open connection. */
-  const connections = new Map<Socket, ServerResponse | undefined>()
-  /** Those whose handshake is not over are here alone. */
-  const accepted = new Set<Socket>()
-  let isClosing = false
-
-  const dispatch: Handler = (req, res) => {
-    connections.set(req.socket, res)
-    if (isClosing) res.setHeader('connection', 'close')
-    if (hasSeveralHosts(req.rawHeaders)) return refuseHosts(res)
-    const handler = find(pathOf(req.url ?? '')) ?? rest
-    handler(req, res)
-  }
-
-  const { server, renewTls } = createHttpServer(options.tls, {
+  const { stallMs = STALL_MS, onRefused = () => undefined } = options
+  const connections: Connections = new Map()
+  const { dispatch, refuseExpectation, close } = createDispatch(options, connections)
+  const tickMs = Math.min(LONGEST_TICK_MS, Math.ceil(stallMs / 4))
+  const { server, ...secure } = createHttpServer(options.tls, {
     keepAliveTimeout: options.keepAliveTimeoutMs ?? 75_000,
-    headersTimeout: options.headersTimeoutMs ?? 30_000,
-    requestTimeout: options.requestTimeoutMs ?? 120_000,
-    connectionsCheckingInterval: options.checkIntervalMs ?? 5_000,
+    headersTimeout: stallMs,
+    requestTimeout: Math.max(options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS, stallMs),
+    connectionsCheckingInterval: tickMs,
     maxHeaderSize: options.maxHeaderBytes ?? 16_384,
     insecureHTTPParser: false,
     requireHostHeader: true,
   })
+  // Node would leave out, without a word, what is beyond its number; the size bounds them too.
+  server.maxHeadersCount = 0
   server.on('request', dispatch)
   // Not `100 Continue` by itself: the handler decides whether it wants the body.
-  server.on('checkContinue', dispatch)
+  server.on('checkContinue', (req, res) => {
+    if (req.headers.expect?.toLowerCase() === '100-continue') dispatch(req, res)
+    else refuseExpectation(req, res)
+  })
+  server.on('checkExpectation', refuseExpectation)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    refuseMalformed(error.code ?? '', socket as Socket, connections.get(socket as Socket))
+    if (error.code === 'ECONNRESET' || socket.destroyed) return void socket.destroy()
+    const connection = connections.get(socket as Socket)
+    // A handshake that failed: there is nobody to answer in the clear.
+    if (!connection) return void socket.destroy()
+    const [status, reason] = PARSER_FAULTS[error.code ?? ''] ?? [400, 'malformed']
+    onRefused(reason)
+    connection.refuse(statusLine(status))
   })
-  server.on('connection', (socket: Socket) => {
-    accepted.add(socket)
-    socket.once('close', () => accepted.delete(socket))
-  })
-  // Behind TLS the socket of a request is not the one that was accepted.
-  server.on(options.tls ? 'secureConnection' : 'connection', (socket: Socket) => {
-    connections.set(socket, undefined)
+  secure.onConnection(socket => {
+    connections.set(socket, new ClientConnection(socket))
     socket.once('close', () => connections.delete(socket))
-    if (isClosing) socket.destroy()
   })
+  const clock = setInterval(() => endStalled(connections, stallMs, onRefused), tickMs).unref()
 
   return {
     listen: (port, host) => listen(server, port, host),
-    renewTls,
+    renewTls: secure.renewTls,
     async close(deadlineMs) {
-      isClosing = true
-      const closed = new Promise<void>(resolve => server.close(() => resolve()))
-      for (const [socket, res] of connections) endAfter(socket, res)
-      for (const socket of accepted) if (socket.bytesRead === 0) socket.destroy()
+      // Not the HTTP server's own method, which ends idle connections at once.
+      const closed = new Promise<void>(resolve => {
+        NetServer.prototype.close.call(server, () => resolve())
+      })
+      const grace = setInterval(close(), Math.min(IDLE_GRACE_MS, deadlineMs / 4))
+      secure.endHandshakes('unbegun')
       const deadline = setTimeout(() => {
-        for (const socket of accepted) socket.destroy()
+        server.closeAllConnections()
+        secure.endHandshakes('all')
       }, deadlineMs)
       await closed
+      clearInterval(grace)
       clearTimeout(deadline)
+      clearInterval(clock)
+      // Ends the clock of Node's own time limits.
+      server.close()
     },
   }
 }
 
-type Tunables = NonNullable<Parameters<typeof createServer>[0]>
+/** What becomes of the requests. */
+function createDispatch(
+  { find, rest, maxHeaderFields = HEADER_FIELDS, onRefused }: ListenerOptions,
+  connections: Connections,
+) {
+  let isClosing = false
 
-function createHttpServer(
-  tls: TlsMaterial | undefined,
-  tunables: Tunables,
-): { server: Server; renewTls: Listener['renewTls'] } {
-  if (!tls) {
-    const renewTls = (): never => {
-      throw new TypeError('a listener without TLS has nothing to renew')
-    }
-    return { server: createServer(tunables), renewTls }
+  /** @returns nothing where the request came after the last one that is answered on its connection */
+  const begin = (req: IncomingMessage, res: ServerResponse): ClientConnection | undefined => {
+    const connection = connections.get(req.socket)
+    if (!connection || connection.isEnding) return undefined
+    connection.begin(res)
+    return connection
   }
-  const server = createTlsServer({
-    ...tunables,
-    ...describeTls(tls),
-    requestCert: tls.clientCa !== undefined,
-    rejectUnauthorized: true,
-    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-    ALPNProtocols: ['http/1.1'],
-  })
-  return { server, renewTls: material => server.setSecureContext(describeTls(material)) }
+
+  const refuse = (
+    connection: ClientConnection,
+    res: ServerResponse,
+    { status, reason }: RequestFault,
+  ): void => {
+    connection.isEnding = true
+    onRefused?.(reason)
+    res.writeHead(status, ['connection', 'close', 'content-length', '0'])
+    res.end()
+  }
+
+  const dispatch: Handler = (req, res) => {
+    const connection = begin(req, res)
+    if (!connection) return
+    const fault = findFault(req, maxHeaderFields)
+    if (fault) return refuse(connection, res, fault)
+    if (isClosing) announceEnd(connection)
+    const handler = find(pathOf(req.url ?? '')) ?? rest
+    handler(req, res)
+  }
+
+  const refuseExpectation: Handler = (req, res) => {
+    const connection = begin(req, res)
+    if (connection) refuse(connection, res, { status: 417, reason: 'expectation' })
+  }
+
+  /** @returns what ends the connections that were idle when it was called last, and still are */
+  const close = (): (() => void) => {
+    isClosing = true
+    for (const connection of connections.values()) announceEnd(connection)
+    let idle = idleAmong(connections)
+    return () => {
+      const still = idleAmong(connections)
+      for (const socket of still) if (idle.has(socket)) socket.destroy()
+      idle = still
+    }
+  }
+
+  return { dispatch, refuseExpectation, close }
 }
 
-/** @see RFC 9325 section 3.1.1 */
-function describeTls({ cert, key, clientCa }: TlsMaterial): SecureContextOptions {
-  return { cert, key, minVersion: 'TLSv1.2', ...(clientCa !== undefined && { ca: clientCa }) }
+function endStalled(
+  connections: Connections,
+  stallMs: number,
+  onRefused: (reason: RefusalReason) => void,
+): void {
+  const now = performance.now()
+  for (const connection of connections.values()) {
+    const stall = connection.findStall(now, stallMs)
+    if (!stall) continue
+    onRefused(stall)
+    if (stall === 'slow_body') connection.refuse(statusLine(408))
+    else connection.cut()
+  }
+}
+
+function idleAmong(connections: Connections): Set<Socket> {
+  return new Set([...connections].filter(([, { isIdle }]) => isIdle).map(([socket]) => socket))
 }
 
 function listen(server: Server, port: number, host: string | undefined): Promise<AddressInfo> {
@@ -156,19 +210,8 @@ function listen(server: Server, port: number, host: string | undefined): Promise
   })
 }
 
-/** Node lets several pass and shows the first; somebody else may read another. RFC 9112 section 3.2. */
-function hasSeveralHosts(rawHeaders: readonly string[]): boolean {
-  let hosts = 0
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index]
-    if (name?.length === 4 && name.toLowerCase() === 'host') hosts += 1
-  }
-  return hosts > 1
-}
-
-function refuseHosts(res: ServerResponse): void {
-  res.writeHead(400, ['connection', 'close', 'content-length', '0'])
-  res.end()
+function statusLine(status: number): string {
+  return `${status} ${STATUS_CODES[status] ?? ''}`
 }
 
 function pathOf(url: string): string {
@@ -176,22 +219,10 @@ function pathOf(url: string): string {
   return end === -1 ? url : url.slice(0, end)
 }
 
-/** @param res the latest answer on this connection */
-function endAfter(socket: Socket, res: ServerResponse | undefined): void {
-  // Opened ahead of need by a load balancer, perhaps; Node does not count it as idle yet.
-  if (!res && socket.bytesRead === 0) socket.destroy()
-  if (!res || res.writableFinished) return
-  if (!res.headersSent) res.setHeader('connection', 'close')
-  else res.once('close', () => socket.end())
-}
-
-/** Says no more than the status; where an answer has begun, its client would take the text for a part of it. */
-function refuseMalformed(code: string, socket: Socket, res: ServerResponse | undefined): void {
-  const isAnswering = res?.headersSent && !res.writableFinished
-  if (!socket.writable || isAnswering || code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  const status = REASONS[code] ?? BAD_REQUEST
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+/** Says with the answer that is under way that the connection ends after it, where that can still be said. */
+function announceEnd(connection: ClientConnection): void {
+  const { latest } = connection
+  if (!latest || latest.headersSent) return
+  connection.isEnding = true
+  latest.setHeader('connection', 'close')
 }

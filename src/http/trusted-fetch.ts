@@ -20,7 +20,7 @@ export function createTrustedFetch(
         redirect: 'manual',
         signal: AbortSignal.timeout(timeoutMs),
       })
-      if (response.status === 200) return await readJson(response, maxBytes)
+      if (response.status === 200) return await readBoundedJson(response, maxBytes)
       await response.body?.cancel()
       return { outcome: 'unreachable', reason: `status ${response.status}` }
     } catch (error) {
@@ -30,7 +30,8 @@ export function createTrustedFetch(
   }
 }
 
-async function readJson(response: Response, maxBytes: number): Promise<FetchedJson> {
+/** Reads an answer's JSON, and no more of it than is allowed. Throws where the connection breaks. */
+export async function readBoundedJson(response: Response, maxBytes: number): Promise<FetchedJson> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of response.body ?? []) {

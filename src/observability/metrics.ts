@@ -10,6 +10,8 @@ export type Metrics = {
   storeOperation(operation: string, result: 'ok' | 'outage' | 'error', seconds: number): void
   /** @param result `refreshed`, or why not */
   upstreamRefresh(result: string, seconds: number): void
+  /** @param result `exchanged`, or why not */
+  upstreamExchange(backend: string, result: string, seconds: number): void
   /** Where the upstream token of a call came from, or why there was none. */
   tokenLookUp(path: string): void
   reload(succeeded: boolean): void
@@ -73,7 +75,15 @@ export function createMetrics(version: string): Metrics {
 /** What happens seldom enough for labels to be looked up each time. */
 function createRareMetrics(
   registry: Registry,
-): Pick<Metrics, 'auditEvent' | 'storeOperation' | 'upstreamRefresh' | 'reload' | 'rateLimited'> {
+): Pick<
+  Metrics,
+  | 'auditEvent'
+  | 'storeOperation'
+  | 'upstreamRefresh'
+  | 'upstreamExchange'
+  | 'reload'
+  | 'rateLimited'
+> {
   const registers = [registry]
   const audit = new Counter({
     name: `${METRIC_PREFIX}authorization_events_total`,
@@ -92,6 +102,13 @@ function createRareMetrics(
     name: `${METRIC_PREFIX}upstream_refresh_seconds`,
     help: 'Refreshes of upstream tokens at the identity provider by result, and how long they took.',
     labelNames: ['result'],
+    buckets: REFRESH_BUCKETS,
+    registers,
+  })
+  const exchange = new Histogram({
+    name: `${METRIC_PREFIX}upstream_exchange_seconds`,
+    help: 'Exchanges of tokens at the identity provider by backend and result, and how long they took.',
+    labelNames: ['backend', 'result'],
     buckets: REFRESH_BUCKETS,
     registers,
   })
@@ -120,6 +137,8 @@ function createRareMetrics(
       store.labels(operation, result).observe(seconds),
     upstreamRefresh: (result, seconds) => refresh.labels(result).observe(seconds),
     rateLimited: limit => limited.labels(limit).inc(),
+    upstreamExchange: (backend, result, seconds) =>
+      exchange.labels(backend, result).observe(seconds),
     reload: succeeded => {
       reloads.labels(succeeded ? 'success' : 'failure').inc()
       lastReload.set(succeeded ? 1 : 0)

@@ -12,11 +12,13 @@ export type Credentials =
  *
  * - `unauthenticated`: it brought no bearer token.
  * - `invalid-token`: it brought one that opens nothing here. `reason` is for the log.
+ * - `unavailable`: whoever has issued the token cannot be asked about it now.
  */
 export type Admission =
   | { outcome: 'admitted'; claims: AccessTokenClaims }
   | { outcome: 'unauthenticated' }
   | { outcome: 'invalid-token'; reason: string }
+  | { outcome: 'unavailable'; reason: string; retryAfterSeconds: number }
 
 export type Admit = {
   /** The answer where it is known without verifying anything: no promise. */
@@ -28,14 +30,15 @@ export type AdmissionOptions = {
   verifyAccessToken: VerifyAccessToken
   /** Epoch seconds. */
   now: () => number
-  /** How many verified tokens are remembered. */
-  cacheSize: number
+  /** How many verified tokens are remembered. Default 10 000. */
+  cacheSize?: number
 }
 
 const UNAUTHENTICATED: Admission = { outcome: 'unauthenticated' }
 const ABSENT: Credentials = { outcome: 'absent' }
 const MALFORMED: Credentials = { outcome: 'malformed' }
 const SCHEME = 'bearer'
+const CACHE_SIZE = 10_000
 const TOKEN_CHARACTERS = /^[A-Za-z0-9\-._~+/]+=*$/
 
 /**
@@ -60,7 +63,7 @@ export function parseBearer(authorization: string | undefined): Credentials {
 export function createAdmission(options: AdmissionOptions): Admit {
   const { verifyAccessToken, now } = options
   // By the whole field, which is parsed only where it is not here.
-  const verified = new LRUCache<string, AccessTokenClaims>({ max: options.cacheSize })
+  const verified = new LRUCache<string, AccessTokenClaims>({ max: options.cacheSize ?? CACHE_SIZE })
 
   return {
     peek(authorization, resource) {

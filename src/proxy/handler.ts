@@ -172,6 +172,8 @@ async function proceed(call: Call, options: HandlerOptions): Promise<void> {
   const { grantId } = call.claims
   const token = tokens.peek(grantId) ?? (await tokens.resolve(grantId, correlationId))
   if (call.isOver) return
+  // What came behind the request has broken the connection in this very turn.
+  if (call.arrival.req.socket.destroyed) return call.abandon()
   if (token.outcome !== 'usable') return refusals.failToken(call, token)
   if (equip(call, token, refusals)) forward(call)
 }

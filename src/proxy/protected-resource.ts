@@ -62,13 +62,14 @@ export function createChallenges(publicUrl: string, resource: ProtectedResource)
 /**
  * Serves one metadata document. It is public, so any origin may read it.
  *
+ * @param authorizationServer issuer of the tokens that open the resource
  * @see RFC 9728 sections 2 and 3.2
  */
 export function createMetadataHandler(
-  publicUrl: string,
+  authorizationServer: string,
   resource: ProtectedResource,
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const document = renderMetadata(publicUrl, resource)
+  const document = renderMetadata(authorizationServer, resource)
   const fields = [...DOCUMENT_FIELDS, 'content-type', 'application/json']
   fields.push('cache-control', 'public, max-age=300')
   fields.push('content-length', String(Buffer.byteLength(document)))
@@ -87,12 +88,12 @@ export function createMetadataHandler(
   }
 }
 
-export function renderMetadata(publicUrl: string, resource: ProtectedResource): string {
+export function renderMetadata(authorizationServer: string, resource: ProtectedResource): string {
   // Clients ask for everything that is listed, and `offline_access` is for the authorization server's metadata only.
   const scopes = resource.scopes.filter(scope => scope !== 'offline_access')
   return JSON.stringify({
     resource: resource.resource,
-    authorization_servers: [publicUrl],
+    authorization_servers: [authorizationServer],
     ...(scopes.length > 0 && { scopes_supported: scopes }),
     bearer_methods_supported: ['header'],
     resource_name: resource.name,

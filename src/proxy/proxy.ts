@@ -1,9 +1,8 @@
 import { LRUCache } from 'lru-cache'
-import type { VerifyAccessToken } from '../domain/access-token.ts'
 import { createCorrelationId } from '../domain/secret.ts'
 import type { Logger } from '../observability/log.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
-import { createAdmission } from './admission.ts'
+import type { Admit } from './admission.ts'
 import { type Backend, type BackendOptions, createBackend } from './backends.ts'
 import type { Call } from './call.ts'
 import type { CallLimits } from './call-limits.ts'
@@ -29,7 +28,9 @@ export type ProxyOptions = {
   /** The issuer: an origin without a slash. */
   publicUrl: string
   backends: readonly BackendOptions[]
-  verifyAccessToken: VerifyAccessToken
+  /** Whose tokens open the backends; an issuer. */
+  authorizationServer: string
+  admission: Admit
   tokens: UpstreamTokenSource
   /** Browser origins besides `publicUrl` that may call. */
   allowedOrigins: readonly string[]
@@ -50,8 +51,6 @@ export type ProxyOptions = {
   createCorrelationId?: () => string
   /** Between two looks at quiet event streams. */
   heartbeatMs?: number
-  /** How many verified access tokens are remembered. */
-  tokenCacheSize?: number
 }
 
 export type Proxy = {
@@ -76,7 +75,7 @@ export type ProxyState = {
 }
 
 const HEARTBEAT_MS = 15_000
-const TOKEN_CACHE_SIZE = 10_000
+const BEARER_CACHE_SIZE = 10_000
 
 /**
  * The hot path: everything between a client and the instances of the backends.
@@ -115,14 +114,10 @@ export function createProxy(options: ProxyOptions): Proxy {
     },
     readHead: createRequestHeadReader(),
     crossOrigin: createCrossOrigin([publicUrl, ...options.allowedOrigins]),
-    admission: createAdmission({
-      verifyAccessToken: options.verifyAccessToken,
-      now,
-      cacheSize: options.tokenCacheSize ?? TOKEN_CACHE_SIZE,
-    }),
+    admission: options.admission,
     createCorrelationId: options.createCorrelationId ?? createCorrelationId,
   })
-  const routes = createRoutes(publicUrl, backends, createHandler)
+  const routes = createRoutes(options, backends, createHandler)
 
   return {
     find: path => routes.get(path),
@@ -150,14 +145,14 @@ function describeBackend({ name, resource, balancer }: Backend): ProxyState['bac
 }
 
 function createRoutes(
-  publicUrl: string,
+  { publicUrl, authorizationServer }: ProxyOptions,
   backends: readonly Backend[],
   createHandler: ReturnType<typeof createHandlers>,
 ): Map<string, Handler> {
   const routes = new Map<string, Handler>()
   for (const backend of backends) {
     routes.set(backend.path, createHandler(backend, createChallenges(publicUrl, backend)))
-    const metadata = createMetadataHandler(publicUrl, backend)
+    const metadata = createMetadataHandler(authorizationServer, backend)
     for (const path of metadataPaths(backend, backends.length === 1)) routes.set(path, metadata)
   }
   return routes
@@ -172,7 +167,7 @@ function createInjection(
   const scheme = protocol.slice(0, -1)
   const readHops = createHopReader(trustedProxies)
   // One string for each token, so that what is found out about it is found out once.
-  const bearers = new LRUCache<string, string>({ max: TOKEN_CACHE_SIZE })
+  const bearers = new LRUCache<string, string>({ max: BEARER_CACHE_SIZE })
   const bearerOf = (accessToken: string): string => {
     const known = bearers.get(accessToken)
     if (known !== undefined) return known

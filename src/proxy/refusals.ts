@@ -75,6 +75,10 @@ export function createRefusals(
       if (outcome.outcome === 'invalid-token') {
         return refuse(arrival, 'invalidToken', { reason: outcome.reason })
       }
+      if (outcome.outcome === 'unavailable') {
+        const { reason, retryAfterSeconds } = outcome
+        return refuse(arrival, 'tokenUnavailable', { reason, retryAfterSeconds })
+      }
       if (!renderConnect || !isVisitor(arrival.req)) {
         return refuse(arrival, 'unauthenticated', { reason: 'no bearer token' })
       }

@@ -76,6 +76,7 @@ describe('the effective configuration', () => {
   it('is in the units of the file, with every default', () => {
     expect(parseYaml(renderEffective(readTree(LOCAL)))).toEqual({
       publicUrl: 'http://localhost:8080',
+      auth: 'gateway',
       listen: { host: '127.0.0.1', port: 8080 },
       ops: { host: '127.0.0.1', port: 9090 },
       keys: [],

@@ -12,6 +12,7 @@ describe('a minimal configuration', () => {
   it('gets every default, in the units that its names tell', () => {
     expect(readTree(MINIMAL)).toEqual({
       publicUrl: 'https://mcp.example.com',
+      auth: 'gateway',
       listen: { host: '0.0.0.0', port: 8080 },
       ops: { host: '127.0.0.1', port: 9090 },
       keys: [],

@@ -50,6 +50,8 @@ describe('publicUrl', () => {
     'http://mcp.example.com',
     'http://10.0.0.1',
     'http://localhost.example.com',
+    'http://notlocalhost',
+    'http://.localhost',
     'http://127.0.0.1.example.com',
     'http://0.0.0.0:8080',
     'http://[::2]',
@@ -73,6 +75,7 @@ describe('an issuer', () => {
     'https://login.example.com/',
     'https://Login.example.com/a/v2.0',
     'http://127.0.0.1:9091',
+    'http://idp.localhost:9000',
   ])('%s stays as it is written', text => {
     expect(parseIssuer(text)).toBe(text)
   })

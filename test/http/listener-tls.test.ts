@@ -112,7 +112,7 @@ describe('a listener with TLS', () => {
   })
 
   test('cuts a slow head off', async () => {
-    const { port } = await setUp(FIRST, { headersTimeoutMs: 200, checkIntervalMs: 50 })
+    const { port } = await setUp(FIRST, { stallMs: 200 })
     const socket = await open(port)
     socket.write('GET / HTTP/1.1\r\nHost: a\r\n')
     const [data] = await once(socket, 'data')

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createListener, type ListenerOptions } from '../../src/http/listener.ts'
@@ -114,11 +115,7 @@ describe('RFC 9112: a malformed request is refused and reaches no handler', () =
   })
 
   test('a head that comes too slowly is refused with 408', async () => {
-    const { port } = await setUp({
-      headersTimeoutMs: 50,
-      requestTimeoutMs: 50,
-      checkIntervalMs: 10,
-    })
+    const { port } = await setUp({ stallMs: 50 })
     const client = new RawClient(port).send('GET /mcp HTTP/1.1\r\nHost:')
     await client.closed
     expect(client.received).toMatch(/^HTTP\/1.1 408 /)
@@ -134,11 +131,7 @@ describe('keep-alive', () => {
   })
 
   test('lets an answer take longer than a request may', async () => {
-    const { port, waiting } = await setUp({
-      headersTimeoutMs: 40,
-      requestTimeoutMs: 40,
-      checkIntervalMs: 5,
-    })
+    const { port, waiting } = await setUp({ stallMs: 40, requestTimeoutMs: 40 })
     const idle = new RawClient(port).send('GET /m')
     const client = new RawClient(port).send('GET /mcp HTTP/1.1', 'Host: a', '', '')
     await idle.closed
@@ -151,7 +144,7 @@ describe('keep-alive', () => {
 })
 
 describe('closing', () => {
-  test('ends idle connections at once, used or not', async () => {
+  test('ends idle connections soon, used or not', async () => {
     const { listener, port } = await setUp()
     const used = new RawClient(port).send('GET / HTTP/1.1', 'Host: a', '', '')
     const unused = new RawClient(port)
@@ -160,6 +153,23 @@ describe('closing', () => {
     await listener.close(60_000)
     await Promise.all([used.closed, unused.closed])
   })
+
+  test.each(['used before', 'unused'])(
+    'still answers what comes on an idle connection in that moment: %s',
+    async kind => {
+      const { listener, port } = await setUp()
+      const client = new RawClient(port)
+      if (kind === 'unused') await once(client.socket, 'connect')
+      else await client.send('GET / HTTP/1.1', 'Host: a', '', '').until('rest')
+      await new Promise(resolve => setImmediate(resolve))
+      client.received = ''
+      const closing = listener.close(60_000)
+      client.send('GET / HTTP/1.1', 'Host: a', '', '')
+      await client.closed
+      expect(client.received).toMatch(/^HTTP\/1.1 200 .*connection: close\r\n.*rest$/is)
+      await closing
+    },
+  )
 
   test('answers what is in flight, and says that the connection ends', async () => {
     const { listener, port, waiting } = await setUp()

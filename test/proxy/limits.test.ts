@@ -59,7 +59,7 @@ describe('a body', () => {
     const gateway = await startGateway({
       instances: [backend.url],
       proxy: { limits: { bodyBytes: 1000, inFlight: 1 } },
-      listener: { requestTimeoutMs: 100, headersTimeoutMs: 100, checkIntervalMs: 20 },
+      listener: { stallMs: 100 },
     })
     const client = new RawClient(gateway.port).send(...HEAD, 'Content-Length: 10', '', 'slow')
     await client.closed

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { createScopeCatalogue } from '../../src/domain/scope-catalogue.ts'
+import { createAdmission } from '../../src/proxy/admission.ts'
 import { createPolicy, type ToolDemand } from '../../src/proxy/policy.ts'
 import { ask, claims, PUBLIC_URL, RawClient, startBackend, startGateway } from './support.ts'
 
@@ -35,10 +36,13 @@ async function setUp(answer?: Answer, demands = DEMANDS) {
     instances: [backend.url],
     backend: { scopes: CATALOGUE.defaults, policy: createPolicy(CATALOGUE, demands) },
     proxy: {
-      verifyAccessToken: async token => {
-        const scope = TOKENS[token]
-        return scope && claims({ scope })
-      },
+      admission: createAdmission({
+        verifyAccessToken: async token => {
+          const scope = TOKENS[token]
+          return scope && claims({ scope })
+        },
+        now: () => 1_800_000_000,
+      }),
     },
   })
   const send = (token: string, body?: string, headers: Record<string, string> = {}) =>

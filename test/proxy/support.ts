@@ -8,6 +8,7 @@ import type { AccessTokenClaims } from '../../src/domain/access-token.ts'
 import type { Grant } from '../../src/domain/grant.ts'
 import { createListener, type ListenerOptions } from '../../src/http/listener.ts'
 import { createLogger } from '../../src/observability/log.ts'
+import { createAdmission } from '../../src/proxy/admission.ts'
 import type { BackendOptions } from '../../src/proxy/backends.ts'
 import { createProxy, type ProxyOptions } from '../../src/proxy/proxy.ts'
 import type { FreshToken, UpstreamTokenSource, Usable } from '../../src/upstream/tokens.ts'
@@ -102,7 +103,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const proxy = createProxy({
     publicUrl: PUBLIC_URL,
     backends: [{ ...backendOptions(options.instances), ...options.backend }],
-    verifyAccessToken: async token => CLAIMS[token],
+    authorizationServer: PUBLIC_URL,
+    admission: createAdmission({ verifyAccessToken: async token => CLAIMS[token], now: () => NOW }),
     tokens: { ...steadyTokens(), ...options.tokens },
     allowedOrigins: ['https://app.example.com'],
     trustedProxies: [],

@@ -50,6 +50,11 @@ const backend = resolved(
     upstream: text()
       .exactOptional()
       .describe('Which of `upstreams` signs its users in; none where there is only `upstream`.'),
+    audience: text()
+      .exactOptional()
+      .describe(
+        'With `auth: external`, what the tokens for it have in `aud`. Default: its URL at the gateway.',
+      ),
     scopes,
     required,
     tools,

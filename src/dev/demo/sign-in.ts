@@ -1,6 +1,7 @@
 /** The part of the flow that happens in a browser: consent at the gateway, sign-in at the embedded IdP. */
 import { createHash, randomBytes } from 'node:crypto'
 import { type BrowserAgent, createBrowserAgent, type Page } from '../browser-agent.ts'
+import { createBrowserFetch } from '../localhost-names.ts'
 import type { Discovery } from './oauth.ts'
 import { type Report, shorten } from './report.ts'
 
@@ -19,7 +20,7 @@ export async function authorize(
 ): Promise<Authorized> {
   const codeVerifier = randomBytes(32).toString('base64url')
   const state = randomBytes(16).toString('base64url')
-  const agent = createBrowserAgent({ stopAt: REDIRECT_URI })
+  const agent = createBrowserAgent({ stopAt: REDIRECT_URI, fetch: createBrowserFetch() })
   const url = authorizationUrl(discovery, clientId, state, codeVerifier)
 
   report.step('Authorize: the client opens a browser')

@@ -1,0 +1,12 @@
+import { Hono } from 'hono'
+import type { AuthorizationServer } from './context.ts'
+import { correlate } from './correlation.ts'
+import { addCommonRoutes, createRouter } from './routes.ts'
+
+/** What is left of the endpoints where the authorization server is another one: the page for people, and the keys of the gateway's own assertions. */
+export function createResourceServerApp(server: AuthorizationServer): Hono {
+  const app = new Hono()
+  app.use(correlate())
+  addCommonRoutes(app, createRouter(app, server), server)
+  return app
+}

@@ -1,0 +1,105 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
+
+/** What a body must bring in the time that a client may stall. */
+const BODY_BYTES = 1024
+
+/** One connection of a client, as far as the listener follows it. Looked at by a coarse clock; a request costs it one assignment. */
+export class ClientConnection {
+  readonly #socket: Socket
+  #latest: ServerResponse | undefined
+  #isPipelined = false
+  /** It was said, or shall be, that the connection ends with the answer that is under way: nothing that comes after it is a request. */
+  isEnding = false
+  #read: (Mark & { req: IncomingMessage }) | undefined
+  #sent: Mark | undefined
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  /** The latest request's answer. */
+  get latest(): ServerResponse | undefined {
+    return this.#latest
+  }
+
+  begin(res: ServerResponse): void {
+    if (this.#latest && !this.#latest.writableFinished) this.#isPipelined = true
+    this.#latest = res
+  }
+
+  /** Whether nothing was asked that is not answered. */
+  get isIdle(): boolean {
+    return this.#latest === undefined ? this.#socket.bytesRead === 0 : this.#latest.writableFinished
+  }
+
+  /** Says a last status if the client can only take it for what it is: the answer to the request that it is sending. Ends the connection in any case. */
+  refuse(status: string): void {
+    const socket = this.#socket
+    if (!socket.writable || !this.#mayAnswer()) {
+      socket.destroy()
+      return
+    }
+    this.isEnding = true
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  }
+
+  /** Without a word, and without waiting for what is still to be sent. */
+  cut(): void {
+    if (this.#socket instanceof TLSSocket) this.#socket.destroy()
+    else this.#socket.resetAndDestroy()
+  }
+
+  /**
+   * Whether the client keeps us waiting: for its body, of which there has to be a little in each `stallMs`, or by not taking what is sent to it.
+   *
+   * A reader counts as slow when not one piece that was handed to the system, of up to 64 KiB, has gone since.
+   *
+   * @param nowMs monotonic
+   */
+  findStall(nowMs: number, stallMs: number): 'slow_body' | 'slow_reader' | undefined {
+    if (this.#isSlowToSend(nowMs, stallMs)) return 'slow_body'
+    return this.#isSlowToRead(nowMs, stallMs) ? 'slow_reader' : undefined
+  }
+
+  #isSlowToSend(nowMs: number, stallMs: number): boolean {
+    const req = this.#latest?.req
+    if (!req || req.complete) {
+      this.#read = undefined
+      return false
+    }
+    const { bytesRead } = this.#socket
+    const since = this.#read
+    // While nobody reads it, the wait is ours.
+    const isOurs = req.readableFlowing !== true || since?.req !== req
+    if (isOurs || bytesRead - since.bytes >= BODY_BYTES) {
+      this.#read = { req, bytes: bytesRead, sinceMs: nowMs }
+      return false
+    }
+    return nowMs - since.sinceMs >= stallMs
+  }
+
+  #isSlowToRead(nowMs: number, stallMs: number): boolean {
+    const socket = this.#socket
+    if (socket.writableLength === 0) {
+      this.#sent = undefined
+      return false
+    }
+    const bytes = socket.bytesWritten - socket.writableLength
+    if (this.#sent?.bytes !== bytes) {
+      this.#sent = { bytes, sinceMs: nowMs }
+      return false
+    }
+    return nowMs - this.#sent.sinceMs >= stallMs
+  }
+
+  #mayAnswer(): boolean {
+    const latest = this.#latest
+    if (!latest) return true
+    if (latest.writableFinished) return latest.req.complete
+    return !this.#isPipelined && !latest.headersSent && !latest.req.complete
+  }
+}
+
+type Mark = { bytes: number; sinceMs: number }
