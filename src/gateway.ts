@@ -1,7 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { getRequestListener } from '@hono/node-server'
-import type { Hono } from 'hono'
 import packageJson from '../package.json' with { type: 'json' }
 import { createAccessTokens } from './authorization-server/access-token.ts'
 import type { AuthorizationServer } from './authorization-server/context.ts'
@@ -23,14 +20,17 @@ import {
 import { createOps } from './gateway/ops.ts'
 import { describeCallLimits, describeEndpointLimits } from './gateway/rate-limits.ts'
 import { keepFixed } from './gateway/reload.ts'
+import { createRest } from './gateway/rest.ts'
 import type { Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
+import { traceFetch } from './gateway/traced-fetch.ts'
 import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import type { Tracing } from './observability/trace.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Store } from './store/port.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
@@ -59,7 +59,9 @@ type Surroundings = {
   logger: Logger
   metrics: Metrics
   audit: Audit
-  send: typeof fetch | undefined
+  /** Takes every request to an identity provider. */
+  send: typeof fetch
+  tracing: Tracing | undefined
 }
 
 /** What a gateway is given rather than making it itself: several in one process can have a store in common, and none needs to reach its upstream's real host. */
@@ -67,6 +69,8 @@ export type GatewayParts = {
   store?: Store
   /** Takes every request to the upstream. */
   send?: typeof fetch
+  /** Closed with the gateway. */
+  tracing?: Tracing
 }
 
 /**
@@ -81,11 +85,13 @@ export async function startGateway(
   parts: GatewayParts = {},
 ): Promise<Gateway> {
   const metrics = createMetrics(packageJson.version)
+  const { tracing, send = fetch } = parts
   const surroundings = {
     logger,
     metrics,
     audit: createAudit(logger, metrics.auditEvent),
-    send: parts.send,
+    send: tracing ? traceFetch(send, tracing) : send,
+    tracing,
   }
   let ring = createRing(config, logger)
   const stores = createStoreSource(config, logger, metrics.storeOperation, parts.store)
@@ -134,6 +140,7 @@ export async function startGateway(
       await generations.close()
       await store.close()
       await ops.close()
+      await tracing?.close()
     },
   }
 }
@@ -146,8 +153,7 @@ function createServing(
   store: Store,
   surroundings: Surroundings,
 ): Serving {
-  const { logger, metrics, audit } = surroundings
-  const { send = fetch } = surroundings
+  const { logger, metrics, audit, send, tracing } = surroundings
   const upstreamOf = createUpstreams(config, upstreamOptions, store, surroundings)
   const parts = { ring, store, upstreamOf, upstreamOptions, send, logger }
   const { tokens: source, ...entrance } = createEntrance(config, parts)
@@ -166,6 +172,7 @@ function createServing(
     trustedProxies: config.trustedProxies,
     limits: config.limits,
     ...(callLimits && { callLimits }),
+    ...(tracing && { tracing }),
     observe: name => observeBackend(metrics.backend(name), audit),
     logger,
     now: store.now,
@@ -215,13 +222,13 @@ function createUpstreams(
   { publicUrl, backends }: GatewayConfig,
   upstreamOptions: readonly UpstreamOptions[],
   { now }: Store,
-  { metrics, send = fetch }: Surroundings,
+  { metrics, send, tracing }: Surroundings,
 ): UpstreamOf {
   const names = new Map(backends.map(({ path, name }) => [publicUrl + path, name]))
   const upstreams = new Map(
     upstreamOptions.map(options => [
       options.name,
-      observeUpstream(createUpstream(options, now, send), metrics, names),
+      observeUpstream(createUpstream(options, now, send), metrics, names, tracing),
     ]),
   )
   return name => upstreams.get(name)
@@ -238,7 +245,7 @@ type ServerParts = {
 function createAuthorizationServer(
   config: GatewayConfig,
   { ring, store, send, upstreamOf, tokens }: ServerParts,
-  { logger, metrics, audit }: Surroundings,
+  { logger, metrics, audit, tracing }: Surroundings,
 ): AuthorizationServer {
   const { now } = store
   const { lifetimes, publicUrl } = config
@@ -262,24 +269,8 @@ function createAuthorizationServer(
       authorizationCodeSeconds: lifetimes.authorizationCodeSeconds,
       loginSeconds: lifetimes.loginSeconds,
     },
+    ...(tracing && { tracing }),
     limitEndpoint: describeEndpointLimits(config, { store, metrics }),
     ...{ logger, audit, now },
-  }
-}
-
-/** Everything but the hot path. The listener leaves `Expect: 100-continue` to its handlers, and Hono knows nothing of it. */
-function createRest(app: Hono) {
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
-  let underWay = 0
-  return {
-    underWay: () => underWay,
-    handle: (req: IncomingMessage, res: ServerResponse): void => {
-      underWay += 1
-      res.once('close', () => {
-        underWay -= 1
-      })
-      if (req.headers.expect !== undefined) res.writeContinue()
-      void listener(req, res)
-    },
   }
 }

@@ -10,9 +10,11 @@ import type { GatewayConfig } from './config/schema.ts'
 import { mintKey } from './domain/key-ring.ts'
 import { reloadOnChange } from './gateway/reload-on-change.ts'
 import { describeRedis } from './gateway/store.ts'
+import { openTracing } from './gateway/tracing.ts'
 import { resolveUpstreams } from './gateway/upstreams.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { createLogger, type Logger } from './observability/log.ts'
+import type { Tracing } from './observability/trace.ts'
 
 const CONFIG_OPTION = ['-c, --config <file>', 'the configuration', 'gateway.config.yaml'] as const
 const EXIT_BAD_CONFIGURATION = 2
@@ -58,9 +60,12 @@ async function start(file: string): Promise<void> {
   const config = loadOrExplain(file)
   if (!config) return
   const { upstream } = config
-  if (upstream?.provider === 'dev') return startForDevelopment(file, config, upstream)
-  const logger = createLogger(config.log.level)
-  const gateway = await startGateway(config, resolveUpstreams(config), logger)
+  const tracing = await openTracing(process.env, packageJson.version)
+  if (upstream?.provider === 'dev') return startForDevelopment(file, config, upstream, tracing)
+  const logger = createLogger(config.log.level, undefined, tracing?.logFields)
+  tracing?.tellFaults(logger)
+  const parts = tracing && { tracing }
+  const gateway = await startGateway(config, resolveUpstreams(config), logger, parts)
   const stop = reloadOnChange({ file, env: process.env, gateway, resolveUpstreams, logger })
   drainOnSignal(gateway, logger, async () => stop())
 }
@@ -70,6 +75,7 @@ async function startForDevelopment(
   file: string,
   config: GatewayConfig,
   { port, sampleBackends }: { port: number; sampleBackends: boolean },
+  tracing: Tracing | undefined,
 ): Promise<void> {
   const { startDevelopment } = await import('./dev/development.ts')
   const { publicUrl, ops, backends, log } = config
@@ -80,10 +86,12 @@ async function startForDevelopment(
     idpPort: port,
     sampleBackends,
     backends,
+    ...(tracing && { logFields: tracing.logFields }),
   })
   const { logger, idp, announce, close } = development
   const upstreams = resolveUpstreams(config, idp)
-  const gateway = await startGateway(config, upstreams, logger)
+  tracing?.tellFaults(logger)
+  const gateway = await startGateway(config, upstreams, logger, tracing && { tracing })
   const stop = reloadOnChange({
     ...{ file, env: process.env, gateway, logger },
     resolveUpstreams: () => upstreams,

@@ -6,6 +6,7 @@ import type { KeyRing } from '../domain/key-ring.ts'
 import type { ScopeCatalogue } from '../domain/scope-catalogue.ts'
 import type { Audit } from '../observability/audit.ts'
 import type { Logger } from '../observability/log.ts'
+import type { Tracing } from '../observability/trace.ts'
 import type { Store } from '../store/port.ts'
 import type { Upstream } from '../upstream/provider.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
@@ -54,6 +55,7 @@ export type AuthorizationServer = {
   lifetimes: Lifetimes
   /** How often somebody may come; as often as they like, where there is none. */
   limitEndpoint?: LimitEndpoint
+  tracing?: Tracing
   logger: Logger
   audit: Audit
   /** Epoch seconds. */

@@ -33,12 +33,19 @@ const SECRET_FIELDS = [
 /**
  * The log: one JSON object a line. Lines are written with the fields that their place names, never with whole requests, responses or errors of libraries;
  * redaction is the second net.
+ *
+ * @param fieldsOf what each line carries besides, at the time when it is written
  */
-export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {
+export function createLogger(
+  level: LogLevel,
+  destination?: DestinationStream,
+  fieldsOf?: () => object,
+): Logger {
   return pino(
     {
       level,
       base: null,
+      ...(fieldsOf && { mixin: fieldsOf }),
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: label => ({ level: label }) },
       serializers: { err: describeError },

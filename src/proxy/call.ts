@@ -3,6 +3,7 @@ import type { AccessTokenClaims } from '../domain/access-token.ts'
 import type { Attempt } from './attempt.ts'
 import type { Backend, Instance } from './backends.ts'
 import type { Member } from './balancer.ts'
+import type { CallTrace } from './call-trace.ts'
 import type { RequestHead } from './headers.ts'
 import { noteEnded } from './observer.ts'
 import type { Challenges } from './protected-resource.ts'
@@ -19,6 +20,8 @@ export type Arrival = {
   correlationId: string
   /** Fields for a browser, flat. */
   crossOrigin: readonly string[]
+  /** Where there are traces. */
+  trace?: CallTrace
 }
 
 /** One admitted request on its way to a backend and back. */

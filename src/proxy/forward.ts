@@ -13,6 +13,7 @@ import { Attempt, type AttemptEvents } from './attempt.ts'
 import type { Instance } from './backends.ts'
 import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
+import { runTraced } from './call-trace.ts'
 import { equip } from './equipment.ts'
 import type { EventStreams } from './event-streams.ts'
 import { openListing } from './listing-answer.ts'
@@ -54,6 +55,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     call.attempt = attempt
     const fields = head.passed.slice()
     inject(call, fields)
+    traceAttempt(call, member.value, fields)
     const path = pathAt(member.value, search)
     const { method = 'GET' } = req
     member.value.connector.dispatch({ path, method, fields, body: call.body }, attempt)
@@ -65,11 +67,13 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
       const { call } = attempt
       const { status, statusText, rawFields } = received
       const fields = readFields(rawFields)
+      call.arrival.trace?.answered(status)
       options.onAnswer(call, fields)
       fields.passed.push(...call.arrival.crossOrigin)
       return openAnswer(attempt, { status, statusText, fields }, opening)
     },
     rejected({ call }) {
+      call.arrival.trace?.answered(401)
       if (call.wasRejected) {
         const reason = 'the backend refused a fresh token'
         return refusals.failToken(call, { outcome: 'gone', reason })
@@ -106,10 +110,8 @@ function createReplay(
       const reason = 'the backend wants a token, and is configured to get none'
       return refusals.fail(call, 'backendBroken', { reason })
     }
-    const fresh = await tokens.resolveAfterRejection(
-      claims.grantId,
-      accessToken,
-      arrival.correlationId,
+    const fresh = await runTraced(call, () =>
+      tokens.resolveAfterRejection(claims.grantId, accessToken, arrival.correlationId),
     )
     if (call.isOver) return
     if (fresh.outcome !== 'usable') return refusals.failToken(call, fresh)
@@ -144,6 +146,10 @@ function openWhole(attempt: Attempt, head: AnswerHead, surroundings: AnswerSurro
   }
   if (isSmall(head.fields)) return new GatheredAnswer(res, head)
   return new StreamedAnswer(res, head, surroundings.writeCopy)
+}
+
+function traceAttempt({ arrival, body }: Call, { origin, path }: Instance, fields: string[]): void {
+  arrival.trace?.send(new URL(origin + path), body, fields)
 }
 
 function pathAt(instance: Instance, search: string): string {

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Tracing } from '../observability/trace.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Admit } from './admission.ts'
 import type { Backend } from './backends.ts'
 import { holdBody } from './body.ts'
 import { type Arrival, Call } from './call.ts'
 import type { CallLimits, Excess } from './call-limits.ts'
+import { CallTrace, runTraced } from './call-trace.ts'
 import type { Connections } from './connections.ts'
 import { type CrossOrigin, isPreflight, renderPreflight } from './cross-origin.ts'
 import { enforce } from './enforcement.ts'
@@ -28,6 +30,7 @@ export type HandlerOptions = {
   limits: ProxyLimits
   callLimits?: CallLimits
   createCorrelationId: () => string
+  tracing?: Tracing
 }
 
 export type ProxyLimits = {
@@ -44,7 +47,7 @@ export type ProxyLimits = {
 export function createHandlers(
   options: HandlerOptions,
 ): (backend: Backend, challenges: Challenges) => Handler {
-  const { readHead, crossOrigin, refusals, createCorrelationId } = options
+  const { readHead, crossOrigin, refusals, createCorrelationId, tracing } = options
   const admit = createAdmit(options)
   const begin = createBegin(options)
 
@@ -87,6 +90,7 @@ export function createHandlers(
       correlationId,
       crossOrigin: fields ?? [],
     }
+    if (tracing) arrival.trace = new CallTrace(tracing, arrival)
     if (!fields) return refusals.refuse(arrival, 'forbiddenOrigin', { reason: 'not allowed' })
     handle(arrival)
   }
@@ -170,7 +174,8 @@ async function proceed(call: Call, options: HandlerOptions): Promise<void> {
   if (excess) return refusals.fail(call, 'rateLimited', describeExcess(excess))
   if (backend.policy && !enforce(call, backend.policy, refusals)) return
   const { grantId } = call.claims
-  const token = tokens.peek(grantId) ?? (await tokens.resolve(grantId, correlationId))
+  const token =
+    tokens.peek(grantId) ?? (await runTraced(call, () => tokens.resolve(grantId, correlationId)))
   if (call.isOver) return
   // What came behind the request has broken the connection in this very turn.
   if (call.arrival.req.socket.destroyed) return call.abandon()

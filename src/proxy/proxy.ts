@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { createCorrelationId } from '../domain/secret.ts'
 import type { Logger } from '../observability/log.ts'
+import type { Tracing } from '../observability/trace.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Admit } from './admission.ts'
 import { type Backend, type BackendOptions, createBackend } from './backends.ts'
@@ -42,6 +43,7 @@ export type ProxyOptions = {
   /** What a person sees who opens an MCP endpoint in a browser; a client's error without it. */
   renderConnect?: (endpoint: ProtectedResource) => RenderedPage
   logger: Logger
+  tracing?: Tracing
   /** Who learns of the requests to a backend; asked once for each. */
   observe?: (backend: string) => BackendObserver
   /** Epoch seconds. */
@@ -107,6 +109,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   })
   const createHandler = createHandlers({
     ...{ tokens, refusals, limits, connections },
+    ...(options.tracing && { tracing: options.tracing }),
     ...(options.callLimits && { callLimits: options.callLimits }),
     forward: call => {
       call.sentAt = performance.now()
@@ -196,10 +199,11 @@ function createStatefulWarning(logger: Logger): (call: Call, fields: ResponseFie
 
 function noteSuccess(logger: Logger, { arrival }: Call): void {
   if (!logger.isLevelEnabled('debug')) return
-  const { correlationId, backend, req, res } = arrival
+  const { correlationId, backend, req, res, trace } = arrival
   const { method } = req
+  const traced = trace && { traceId: trace.traceId }
   logger.debug(
-    { correlationId, backend: backend.name, method, status: res.statusCode },
+    { correlationId, backend: backend.name, method, status: res.statusCode, ...traced },
     'forwarded',
   )
 }
