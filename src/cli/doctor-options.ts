@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { GatewayConfig } from '../config/schema.ts'
+import { nameOfUpstream } from '../config/upstreams.ts'
 import { createLogger } from '../observability/log.ts'
 import { type DoctorOptions, runDoctor } from './doctor.ts'
 
@@ -39,9 +40,10 @@ function examine(
   return runDoctor({
     publicUrl,
     ...reach(config),
-    backends: backends.map(({ path, instances }) => ({
-      ...{ path, instances },
-      resource: publicUrl + path,
+    backends: backends.map(backend => ({
+      ...backend,
+      resource: publicUrl + backend.path,
+      upstream: nameOfUpstream(backend),
     })),
     token: tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim(),
     logger: createLogger('silent'),

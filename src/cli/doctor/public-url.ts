@@ -1,5 +1,6 @@
 import { connect } from 'node:tls'
 import * as z from 'zod'
+import { examineCookies } from './cookies.ts'
 import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
 
 const TIMEOUT_MS = 10_000
@@ -23,7 +24,9 @@ export async function examinePublicUrl(
   const server = await examineServer(publicUrl)
   if (server.level === 'fail') return [...certificate, server]
   const resources = await Promise.all(paths.map(path => examineResource(publicUrl, path)))
-  return [...certificate, server, ...resources]
+  const [path] = paths
+  const cookies = path === undefined ? [] : await examineCookies(publicUrl, publicUrl + path)
+  return [...certificate, server, ...resources, ...cookies]
 }
 
 async function examineServer(publicUrl: string): Promise<Finding> {
