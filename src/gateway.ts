@@ -8,6 +8,7 @@ import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createAdmin } from './gateway/admin.ts'
 import { describeBackend, describeResource } from './gateway/backends.ts'
 import { createClientSources } from './gateway/clients.ts'
+import { fingerprintConfig } from './gateway/config-fingerprint.ts'
 import { createEnterpriseIssuers } from './gateway/enterprise.ts'
 import { createEntrance } from './gateway/entrance.ts'
 import { createGenerations } from './gateway/generations.ts'
@@ -30,6 +31,7 @@ import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
+import { createRefusalNote } from './observability/refusals.ts'
 import type { Tracing } from './observability/trace.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Store } from './store/port.ts'
@@ -106,6 +108,8 @@ export async function startGateway(
     keepAliveTimeoutMs: config.keepAliveMs,
     maxHeaderBytes: config.limits.headersBytes,
     ...(config.listen.tls && { tls: config.listen.tls }),
+    stallMs: config.limits.stallMs,
+    onRefused: createRefusalNote(logger, metrics.refusal),
   })
   const isStoreReachable = () => isAnswering(store)
   const admin = createAdmin(() => generations.current, config.ops, surroundings)
@@ -115,6 +119,7 @@ export async function startGateway(
   })
   await ops.listen(config.ops.port, config.ops.host)
   await listener.listen(config.listen.port, config.listen.host)
+  metrics.configured(fingerprintConfig(config))
   announce(config, logger)
 
   return {
@@ -127,6 +132,7 @@ export async function startGateway(
       const serving = createServing(next, options, nextRing, nextStore, surroundings)
       if (next.listen.tls) listener.renewTls(next.listen.tls)
       generations.replace(serving)
+      metrics.configured(fingerprintConfig(next))
       logger.level = next.log.level
       ring = nextRing
       return fixed
@@ -162,7 +168,7 @@ function createServing(
   const callLimits = describeCallLimits(config, { store, metrics })
   const proxy = createProxy({
     publicUrl: config.publicUrl,
-    backends: config.backends.map(backend => describeBackend(config.publicUrl, backend)),
+    backends: config.backends.map(backend => describeBackend(config, backend)),
     renderConnect: ({ name, resource }) =>
       renderConnect({ publicUrl: config.publicUrl, endpoint: { name, url: resource } }),
     authorizationServer: entrance.authorizationServer,
@@ -174,6 +180,7 @@ function createServing(
     ...(callLimits && { callLimits }),
     ...(tracing && { tracing }),
     observe: name => observeBackend(metrics.backend(name), audit),
+    lists: { invalidations: store.invalidations, observe: metrics.lists },
     logger,
     now: store.now,
   })

@@ -29,6 +29,7 @@ export function createCodeGrant(server: AuthorizationServer, ending: GrantEnding
     if (redemption.outcome === 'replayed') {
       await ending.endGrant(redemption.grantId, {
         reason: 'authorization code replayed',
+        replayed: 'authorization_code',
         correlationId,
       })
       throw refusal('replayed code')

@@ -9,7 +9,12 @@ export type GrantEnding = {
   endClient(clientId: string, why: EndReason): Promise<number>
 }
 
-export type EndReason = { reason: string; correlationId: string }
+export type EndReason = {
+  reason: string
+  correlationId: string
+  /** What was used a second time, where that is why. */
+  replayed?: 'authorization_code' | 'refresh_token'
+}
 
 /**
  * The store comes first and decides; the upstream's own refresh token is revoked after that, where the upstream can, and the answer does not wait for it.
@@ -20,14 +25,14 @@ export function createGrantEnding({
   audit,
   logger,
 }: Pick<AuthorizationServer, 'store' | 'upstream' | 'audit' | 'logger'>): GrantEnding {
-  const afterwards = (grant: Grant, { reason, correlationId }: EndReason): void => {
+  const afterwards = (grant: Grant, why: EndReason): void => {
+    const { correlationId } = why
     const { grantId, clientId, clientName, resource, identity } = grant
     const { issuer, subject } = identity
     audit({
       event: 'revocation',
       outcome: 'granted',
-      reason,
-      correlationId,
+      ...why,
       grantId,
       clientId,
       clientName,

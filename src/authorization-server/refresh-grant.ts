@@ -65,7 +65,11 @@ export function createRefreshGrant(server: AuthorizationServer, ending: GrantEnd
     )
     if (rotation.outcome === 'unknown') throw refusal('the grant was revoked or has expired')
     if (rotation.outcome === 'replayed') {
-      await ending.endGrant(token.grantId, { reason: 'refresh token replayed', correlationId })
+      await ending.endGrant(token.grantId, {
+        reason: 'refresh token replayed',
+        replayed: 'refresh_token',
+        correlationId,
+      })
       throw refusal('replayed refresh token')
     }
     return rotation.successor

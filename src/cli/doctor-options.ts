@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { GatewayConfig } from '../config/schema.ts'
 import { nameOfUpstream } from '../config/upstreams.ts'
+import { withoutEachAddress } from '../config/urls.ts'
 import { createLogger } from '../observability/log.ts'
 import { type DoctorOptions, runDoctor } from './doctor.ts'
 
@@ -42,6 +43,7 @@ function examine(
     ...reach(config),
     backends: backends.map(backend => ({
       ...backend,
+      instances: backend.instances.map(withoutEachAddress),
       resource: publicUrl + backend.path,
       upstream: nameOfUpstream(backend),
     })),

@@ -37,9 +37,23 @@ const limits = renamed(
   z.strictObject({
     body: size('1KiB', '256MiB').prefault('4MiB').describe('Body of one request.'),
     headers: size('4KiB', '256KiB').prefault('32KiB').describe('Header block of one request.'),
-    inFlight: integer(1, 1_000_000).prefault(1024).describe('Calls at once, streams included.'),
+    stall: milliseconds('1s', '5m')
+      .prefault('30s')
+      .describe(
+        'How long a client may take for the head of a request, and for each KiB of its body. Twice as long it may read nothing of an answer.',
+      ),
+    inFlight: integer(1, 1_000_000).prefault(1024).describe('Calls at once.'),
+    streams: integer(1, 1_000_000)
+      .prefault(1024)
+      .describe('Streams that only listen, at once; they are no calls.'),
+    inFlightPerSubject: integer(1, 1_000_000)
+      .prefault(256)
+      .describe('Calls of one user, or machine client, at once.'),
+    streamsPerSubject: integer(1, 1_000_000)
+      .prefault(64)
+      .describe('Streams that only listen, of one user or machine client, at once.'),
   }),
-  { body: 'bodyBytes', headers: 'headersBytes' },
+  { body: 'bodyBytes', headers: 'headersBytes', stall: 'stallMs' },
 )
   .prefault({})
   .describe('What one process takes; beyond it, requests are refused.')

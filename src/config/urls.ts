@@ -58,19 +58,31 @@ export function parseIssuer(text: string): string {
   return text
 }
 
+/** Before the URL of an instance: each address of its host is one. */
+export const EACH_ADDRESS = 'dns:'
+
 /**
- * The URL of one instance of a backend.
+ * The URL of one instance of a backend, or of several behind one name.
  *
  * @throws Malformed
  */
 export function parseInstanceUrl(text: string): string {
-  const url = parseAs(HTTP_URL, text)
+  const isNamed = text.startsWith(EACH_ADDRESS)
+  const url = parseAs(HTTP_URL, isNamed ? text.slice(EACH_ADDRESS.length) : text)
   if (!url) {
+    const example = isNamed ? 'dns:http://crm:8080/mcp' : 'http://crm-1:8080/mcp'
     throw new Malformed(
-      'expected an http or https URL without credentials, query and fragment, such as http://crm-1:8080/mcp',
+      `expected an http or https URL without credentials, query and fragment, such as ${example}`,
     )
   }
-  return url.href
+  if (!isNamed) return url.href
+  if (isAddress(url.hostname)) throw new Malformed('needs a name after dns:, not an address')
+  return EACH_ADDRESS + url.href
+}
+
+/** What follows `dns:`, where that is there. */
+export function withoutEachAddress(url: string): string {
+  return url.startsWith(EACH_ADDRESS) ? url.slice(EACH_ADDRESS.length) : url
 }
 
 /** @throws Malformed */
@@ -91,6 +103,11 @@ export function redactPassword(url: string, replacement: string): string {
     /^([a-z]+:\/\/[^:@/]*:)[^/]*@/i,
     (_, start: string) => `${start}${replacement}@`,
   )
+}
+
+/** @param hostname of a URL, where an IPv4 address has one spelling only */
+function isAddress(hostname: string): boolean {
+  return hostname.startsWith('[') || /^\d+(\.\d+){3}$/.test(hostname)
 }
 
 function requireTls(url: URL): void {

@@ -1,5 +1,5 @@
 import type { ProtectedResource } from '../authorization-server/context.ts'
-import type { BackendConfig } from '../config/schema.ts'
+import type { BackendConfig, GatewayConfig } from '../config/schema.ts'
 import { nameOfUpstream } from '../config/upstreams.ts'
 import { createScopeCatalogue } from '../domain/scope-catalogue.ts'
 import type { BackendOptions } from '../proxy/backends.ts'
@@ -7,8 +7,11 @@ import { createPolicy } from '../proxy/policy.ts'
 import { isLocal } from '../upstream/credential.ts'
 
 /** What a configured backend is to the proxy. A part of the composition in `gateway.ts`. */
-export function describeBackend(publicUrl: string, backend: BackendConfig): BackendOptions {
-  const { name, path, instances, timeouts, tools } = backend
+export function describeBackend(
+  { publicUrl, limits }: Pick<GatewayConfig, 'publicUrl' | 'limits'>,
+  backend: BackendConfig,
+): BackendOptions {
+  const { name, path, instances, timeouts, probe, connections, tools, cache } = backend
   const catalogue = createScopeCatalogue(backend.scopes, backend.required)
   const demands = Object.entries(tools).map(([pattern, { scopes, hidden }]) => ({
     pattern,
@@ -23,8 +26,13 @@ export function describeBackend(publicUrl: string, backend: BackendConfig): Back
     scopes: catalogue.defaults,
     policy: createPolicy(catalogue, demands),
     allow: backend.allow,
-    connectTimeoutMs: timeouts.connectMs,
-    headersTimeoutMs: timeouts.headersMs,
+    keepsLists: cache.lists,
+    timeouts,
+    probe: probe.kind === 'none' ? undefined : { ...probe, kind: probe.kind },
+    room: {
+      calls: connections.calls ?? limits.inFlight,
+      streams: connections.streams ?? limits.streams,
+    },
   }
 }
 

@@ -40,7 +40,7 @@ export async function explain(serving: Serving, question: Question): Promise<Exp
 }
 
 function findBackend({ config }: Serving, resource: string): BackendOptions | undefined {
-  const backends = config.backends.map(backend => describeBackend(config.publicUrl, backend))
+  const backends = config.backends.map(backend => describeBackend(config, backend))
   const known = findResource(
     resource,
     backends.map(backend => backend.resource),

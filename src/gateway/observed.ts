@@ -94,6 +94,10 @@ export function describeGauges(
   return {
     isStoreReachable,
     eventStreams: () => sum(({ proxy }) => proxy.state().eventStreams),
+    keptLists: () => ({
+      entries: sum(({ proxy }) => proxy.state().lists.entries),
+      bytes: sum(({ proxy }) => proxy.state().lists.bytes),
+    }),
     requestsInFlight: () => sum(({ proxy }) => proxy.state().callsInFlight),
     instances: () =>
       (servings()[0]?.proxy.state().backends ?? []).map(({ name, instances }) => {

@@ -21,7 +21,11 @@ export function keepFixed(
     listen: renewListen(running.listen, wanted.listen),
     ops: running.ops,
     keepAliveMs: running.keepAliveMs,
-    limits: { ...wanted.limits, headersBytes: running.limits.headersBytes },
+    limits: {
+      ...wanted.limits,
+      headersBytes: running.limits.headersBytes,
+      stallMs: running.limits.stallMs,
+    },
     lifetimes: running.redis ? wanted.lifetimes : keepMemoryLifetimes(running, wanted),
     ...(chosen.upstream && { upstream: chosen.upstream }),
     ...(chosen.upstreams && { upstreams: chosen.upstreams }),

@@ -26,7 +26,13 @@ export type Owner = { subject: string; issuer?: string | undefined } | { client:
 /** Which grants. */
 export type Target = Owner | { grant: string } | { everything: true }
 
-export type InstanceHealth = { instance: string; state: 'serving' | 'ejected'; inFlight: number }
+/** `warming` is new, or was ejected, and gets its share little by little. Streams are in flight too. */
+export type InstanceHealth = {
+  instance: string
+  state: 'serving' | 'warming' | 'ejected'
+  inFlight: number
+  streams: number
+}
 export type BackendHealth = {
   name: string
   resource: string

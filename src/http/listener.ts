@@ -15,7 +15,7 @@ export type ListenerOptions = {
   rest: Handler
   /** Longer than any load balancer's in front of us, which would otherwise send into a connection that we are closing. */
   keepAliveTimeoutMs?: number
-  /** From a request's first byte to the end of its head; and how long a client may then bring next to nothing of its body, or take nothing of an answer. */
+  /** From a request's first byte to the end of its head; and how long a client may then bring next to nothing of its body. Twice as long it may take nothing of an answer. */
   stallMs?: number
   /** From a request's first byte to the end of its body. An answer may take as long as it likes. */
   requestTimeoutMs?: number
@@ -85,10 +85,9 @@ export function createListener(options: ListenerOptions): Listener {
   })
   server.on('checkExpectation', refuseExpectation)
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || socket.destroyed) return void socket.destroy()
     const connection = connections.get(socket as Socket)
-    // A handshake that failed: there is nobody to answer in the clear.
-    if (!connection) return void socket.destroy()
+    const isOver = error.code === 'ECONNRESET' || socket.destroyed || connection?.isEnding
+    if (!connection || isOver) return void socket.destroy()
     const [status, reason] = PARSER_FAULTS[error.code ?? ''] ?? [400, 'malformed']
     onRefused(reason)
     connection.refuse(statusLine(status))

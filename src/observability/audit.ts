@@ -1,21 +1,22 @@
 import type { Logger } from './log.ts'
 
+/** What is decided; `docs/audit.md` says what each is. */
+export const AUDIT_EVENTS = [
+  ...(['registration', 'authorization', 'consent', 'login', 'token'] as const),
+  ...(['revocation', 'policy', 'admin'] as const),
+] as const
+
+/** `failed` is an outage or an error of ours: nothing was decided. */
+export const AUDIT_OUTCOMES = ['granted', 'denied', 'failed'] as const
+
 /**
  * One decision about access, for whoever must answer "who was let in, to what, and why". Never a token, a code, a secret or a cookie.
  *
  * `docs/audit.md` describes the lines; a test holds the two together.
  */
 export type AuditEvent = {
-  event:
-    | 'registration'
-    | 'authorization'
-    | 'consent'
-    | 'login'
-    | 'token'
-    | 'revocation'
-    | 'policy'
-    | 'admin'
-  outcome: 'granted' | 'denied' | 'failed'
+  event: (typeof AUDIT_EVENTS)[number]
+  outcome: (typeof AUDIT_OUTCOMES)[number]
   correlationId: string
   /** Why, where it was not granted or not asked for by its owner. Of `admin`: what was done. */
   reason?: string
@@ -30,6 +31,8 @@ export type AuditEvent = {
   tool?: string
   scope?: readonly string[]
   grantId?: string
+  /** Of `revocation`: what was used a second time, so that the grant ended. */
+  replayed?: 'authorization_code' | 'refresh_token'
   /** Of `admin`: how many grants it ended. */
   revoked?: number
 }

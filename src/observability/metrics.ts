@@ -1,11 +1,14 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { AuditEvent } from './audit.ts'
+import { AUDIT_EVENTS, AUDIT_OUTCOMES, type AuditEvent } from './audit.ts'
 import { createCounterFamily } from './instruments.ts'
+import { createListMetrics, type ListMetrics } from './list-metrics.ts'
 import { type BackendMetrics, createRequestMetrics } from './request-metrics.ts'
 
 /** What the gateway counts and measures. Labels are bounded: every value comes from the configuration, from a fixed list or from a list that is learned up to a size. */
 export type Metrics = {
   backend(name: string): BackendMetrics
+  /** Of the cache of what one backend lists. */
+  lists(backend: string): ListMetrics
   auditEvent(event: AuditEvent): void
   storeOperation(operation: string, result: 'ok' | 'outage' | 'error', seconds: number): void
   /** @param result `refreshed`, or why not */
@@ -17,6 +20,10 @@ export type Metrics = {
   reload(succeeded: boolean): void
   /** @param limit which of the rate limits has refused a request */
   rateLimited(limit: string): void
+  /** @param fingerprint the same on replicas with the same configuration */
+  configured(fingerprint: number): void
+  /** @param reason from a fixed list */
+  refusal(reason: string): void
   /** The text for Prometheus, with what `sources` says now. */
   render(sources: GaugeSources): Promise<{ contentType: string; text: string }>
 }
@@ -25,6 +32,7 @@ export type Metrics = {
 export type GaugeSources = {
   eventStreams(): number
   requestsInFlight(): number
+  keptLists(): { entries: number; bytes: number }
   instances(): readonly { backend: string; serving: number; ejected: number }[]
   isStoreReachable(): Promise<boolean>
 }
@@ -33,6 +41,8 @@ export const METRIC_PREFIX = 'mcp_gateway_'
 
 const STORE_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 const REFRESH_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const REFRESH_RESULTS = ['refreshed', 'dead', 'operator', 'transient', 'ambiguous', 'invalid']
+const REPLAYS = ['authorization_code', 'refresh_token']
 
 /** @param version of the gateway; for the build info */
 export function createMetrics(version: string): Metrics {
@@ -43,6 +53,7 @@ export function createMetrics(version: string): Metrics {
     eventLoopMonitoringPrecision: 20,
   })
   const requests = createRequestMetrics(METRIC_PREFIX)
+  const lists = createListMetrics(METRIC_PREFIX)
   const lookUps = createCounterFamily({
     name: `${METRIC_PREFIX}upstream_token_lookups_total`,
     help: 'Where the upstream token of a call came from, or why there was none; `cache` is the usual way.',
@@ -55,6 +66,7 @@ export function createMetrics(version: string): Metrics {
     .set(1)
   return {
     backend: requests.backend,
+    lists: lists.backend,
     ...createRareMetrics(registry),
     tokenLookUp(path) {
       const cell = lookUpCells.get(path) ?? lookUps.cell(path)
@@ -66,63 +78,103 @@ export function createMetrics(version: string): Metrics {
       const text = await registry.metrics()
       return {
         contentType: registry.contentType,
-        text: `${text}${requests.render()}${lookUps.render()}`,
+        text: `${text}${requests.render()}${lists.render()}${lookUps.render()}`,
       }
     },
   }
 }
 
+const LIMITS = ['register', 'authorize', 'token', 'subject', 'client', 'backend', 'tool']
+
 /** What happens seldom enough for labels to be looked up each time. */
-function createRareMetrics(
-  registry: Registry,
-): Pick<
-  Metrics,
-  | 'auditEvent'
-  | 'storeOperation'
-  | 'upstreamRefresh'
-  | 'upstreamExchange'
-  | 'reload'
-  | 'rateLimited'
-> {
-  const registers = [registry]
-  const audit = new Counter({
-    name: `${METRIC_PREFIX}authorization_events_total`,
-    help: 'Decisions about access (registration, consent, login, token, revocation and others) by outcome.',
-    labelNames: ['event', 'outcome'],
-    registers,
-  })
+function createRareMetrics(registry: Registry) {
   const store = new Histogram({
     name: `${METRIC_PREFIX}store_operation_seconds`,
     help: 'Operations of the store by result, and how long they took.',
     labelNames: ['operation', 'result'],
     buckets: STORE_BUCKETS,
-    registers,
+    registers: [registry],
   })
+  const refusals = new Counter({
+    name: `${METRIC_PREFIX}refused_requests_total`,
+    help: 'Requests, and connections, that were refused before anything was known of them, by reason.',
+    labelNames: ['reason'],
+    registers: [registry],
+  })
+  const limited = new Counter({
+    name: `${METRIC_PREFIX}rate_limited_total`,
+    help: 'Requests that were refused because too many came, by limit.',
+    labelNames: ['limit'],
+    registers: [registry],
+  })
+  for (const limit of LIMITS) limited.labels(limit).inc(0)
+  return {
+    ...createDecisionMetrics(registry),
+    ...createUpstreamMetrics(registry),
+    ...createConfigMetrics(registry),
+    storeOperation: (operation, result, seconds) =>
+      store.labels(operation, result).observe(seconds),
+    rateLimited: limit => limited.labels(limit).inc(),
+    refusal: reason => refusals.labels(reason).inc(),
+  } satisfies Partial<Metrics>
+}
+
+function createDecisionMetrics(registry: Registry): Pick<Metrics, 'auditEvent'> {
+  const audit = new Counter({
+    name: `${METRIC_PREFIX}authorization_events_total`,
+    help: 'Decisions about access (registration, consent, login, token, revocation and others) by outcome.',
+    labelNames: ['event', 'outcome'],
+    registers: [registry],
+  })
+  const replays = new Counter({
+    name: `${METRIC_PREFIX}replays_total`,
+    help: 'Grants that ended because a code or a refresh token was used a second time.',
+    labelNames: ['kind'],
+    registers: [registry],
+  })
+  // A counter that appears with its first event has no increase there.
+  for (const kind of REPLAYS) replays.labels(kind).inc(0)
+  for (const event of AUDIT_EVENTS)
+    for (const outcome of AUDIT_OUTCOMES) audit.labels(event, outcome).inc(0)
+  return {
+    auditEvent: ({ event, outcome, replayed }) => {
+      audit.labels(event, outcome).inc()
+      if (replayed !== undefined) replays.labels(replayed).inc()
+    },
+  }
+}
+
+function createUpstreamMetrics(
+  registry: Registry,
+): Pick<Metrics, 'upstreamRefresh' | 'upstreamExchange'> {
   const refresh = new Histogram({
     name: `${METRIC_PREFIX}upstream_refresh_seconds`,
     help: 'Refreshes of upstream tokens at the identity provider by result, and how long they took.',
     labelNames: ['result'],
     buckets: REFRESH_BUCKETS,
-    registers,
+    registers: [registry],
   })
   const exchange = new Histogram({
     name: `${METRIC_PREFIX}upstream_exchange_seconds`,
     help: 'Exchanges of tokens at the identity provider by backend and result, and how long they took.',
     labelNames: ['backend', 'result'],
     buckets: REFRESH_BUCKETS,
-    registers,
+    registers: [registry],
   })
+  for (const result of REFRESH_RESULTS) refresh.zero({ result })
+  return {
+    upstreamRefresh: (result, seconds) => refresh.labels(result).observe(seconds),
+    upstreamExchange: (backend, result, seconds) =>
+      exchange.labels(backend, result).observe(seconds),
+  }
+}
+
+function createConfigMetrics(registry: Registry): Pick<Metrics, 'reload' | 'configured'> {
   const reloads = new Counter({
     name: `${METRIC_PREFIX}config_reloads_total`,
     help: 'Reloads of the configuration by result.',
     labelNames: ['result'],
-    registers,
-  })
-  const limited = new Counter({
-    name: `${METRIC_PREFIX}rate_limited_total`,
-    help: 'Requests that were refused because too many came, by limit.',
-    labelNames: ['limit'],
-    registers,
+    registers: [registry],
   })
   const lastReload = createGauge(
     registry,
@@ -130,19 +182,18 @@ function createRareMetrics(
     'Whether the configuration that is in its file is the one that runs.',
   )
   lastReload.set(1)
+  const fingerprint = createGauge(
+    registry,
+    'config_fingerprint',
+    'A number that differs where replicas run different configurations.',
+  )
   for (const result of ['success', 'failure']) reloads.labels(result).inc(0)
   return {
-    auditEvent: ({ event, outcome }) => audit.labels(event, outcome).inc(),
-    storeOperation: (operation, result, seconds) =>
-      store.labels(operation, result).observe(seconds),
-    upstreamRefresh: (result, seconds) => refresh.labels(result).observe(seconds),
-    rateLimited: limit => limited.labels(limit).inc(),
-    upstreamExchange: (backend, result, seconds) =>
-      exchange.labels(backend, result).observe(seconds),
     reload: succeeded => {
       reloads.labels(succeeded ? 'success' : 'failure').inc()
       lastReload.set(succeeded ? 1 : 0)
     },
+    configured: value => fingerprint.set(value),
   }
 }
 
@@ -153,6 +204,8 @@ function createGauges(registry: Registry) {
     'requests_in_flight',
     'Calls on their way to a backend or back, open streams among them.',
   )
+  const lists = createGauge(registry, 'list_cache_entries', 'Answers that the list cache holds.')
+  const listBytes = createGauge(registry, 'list_cache_bytes', 'Memory that they take, about.')
   const instances = createGauge(
     registry,
     'backend_instances',
@@ -164,6 +217,9 @@ function createGauges(registry: Registry) {
     async read(sources: GaugeSources): Promise<void> {
       streams.set(sources.eventStreams())
       inFlight.set(sources.requestsInFlight())
+      const { entries, bytes } = sources.keptLists()
+      lists.set(entries)
+      listBytes.set(bytes)
       // A backend that a reload has taken away is counted no more.
       instances.reset()
       for (const { backend, serving, ejected } of sources.instances()) {

@@ -1,3 +1,4 @@
+import { createHealthMetrics, type HealthMetrics } from './health-metrics.ts'
 import {
   type Cell,
   type CounterFamily,
@@ -17,7 +18,7 @@ export type BackendMetrics = {
    * @param outcome in camel or snake case, from a fixed list
    */
   ended(method: string, tool: string | undefined, outcome: string): void
-}
+} & HealthMetrics
 
 export type RequestMetrics = {
   /** The same for the same name: what was counted before a reload of the configuration goes on. */
@@ -77,12 +78,14 @@ export function createRequestMetrics(prefix: string): RequestMetrics {
     },
     BACKEND_BUCKETS,
   )
+  const health = createHealthMetrics(prefix)
   const backends = new Map<string, BackendMetrics>()
   const create = (name: string): BackendMetrics => {
     const [ownObserver, theirObserver] = [own.observer(name), theirs.observer(name)]
     const countRequest = createRequestCount(requests, name)
     const countTool = createToolCount(tools, name)
     return {
+      ...health.backend(name),
       answered(gatewayMs, backendMs) {
         ownObserver(gatewayMs / 1000)
         theirObserver(backendMs / 1000)
@@ -99,7 +102,7 @@ export function createRequestMetrics(prefix: string): RequestMetrics {
       backends.set(name, backend)
       return backend
     },
-    render: () => [requests, tools, own, theirs].map(family => family.render()).join(''),
+    render: () => [requests, tools, own, theirs, health].map(family => family.render()).join(''),
   }
 }
 

@@ -90,6 +90,9 @@ export class StreamedAnswer implements Answer {
   drop(): void {}
 }
 
+/** Of an answer that is not wanted after all. */
+export const NO_ANSWER: Answer = { write: () => true, end: () => {}, drop: () => {} }
+
 export class EventStreamAnswer implements Answer {
   readonly #streams: EventStreams
   readonly #stream: EventStream
@@ -99,7 +102,7 @@ export class EventStreamAnswer implements Answer {
     res: ServerResponse,
     head: AnswerHead,
     { streams, writeCopy }: AnswerSurroundings,
-    lifecycle: { isListening: boolean; finish: () => void },
+    lifecycle: Pick<EventStream, 'isListening' | 'endsAt' | 'finish'>,
   ) {
     const { passed, hasCacheControl, contentLength, isEncoded } = head.fields
     passed.push('x-accel-buffering', 'no')
@@ -107,7 +110,7 @@ export class EventStreamAnswer implements Answer {
     const isSealed = contentLength !== undefined || isEncoded
     this.#streams = streams
     this.#writeCopy = writeCopy
-    this.#stream = { res, tail: EMPTY_TAIL, isQuiet: false, isSealed, ...lifecycle }
+    this.#stream = { res, tail: EMPTY_TAIL, isQuiet: false, isDue: false, isSealed, ...lifecycle }
     sendHead(res, head)
     streams.open(this.#stream)
   }

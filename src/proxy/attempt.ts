@@ -1,8 +1,10 @@
 import type { Answer, ReceivedHead } from './answer.ts'
-import type { Instance } from './backends.ts'
-import type { Member } from './balancer.ts'
-import type { Call } from './call.ts'
+import type { Call, Pending } from './call.ts'
 import type { Exchange, ExchangeFault, ExchangeObserver } from './exchange.ts'
+import type { Report } from './health.ts'
+import type { Instance } from './instance.ts'
+import type { Member } from './member.ts'
+import { verdictOn } from './verdict.ts'
 
 /** What an attempt tells the one who made it. */
 export type AttemptEvents = {
@@ -18,7 +20,7 @@ export type AttemptEvents = {
 }
 
 /** One dispatch of a call to one instance. One object with shared methods, since it is made for every request. */
-export class Attempt implements ExchangeObserver {
+export class Attempt implements ExchangeObserver, Pending {
   readonly call: Call
   readonly member: Member<Instance>
   readonly #events: AttemptEvents
@@ -26,6 +28,8 @@ export class Attempt implements ExchangeObserver {
   #answer: Answer | undefined
   #state: 'waiting' | 'answering' | 'over' = 'waiting'
   #isPaused = false
+  /** For how long nothing has come of an answer that has begun. */
+  #quietMs = 0
 
   constructor(call: Call, member: Member<Instance>, events: AttemptEvents) {
     this.call = call
@@ -40,7 +44,7 @@ export class Attempt implements ExchangeObserver {
 
   onHead(status: number, statusText: string | undefined, rawFields: readonly string[]): void {
     if (this.#state !== 'waiting') return
-    this.#report(status < 500 ? 'answered' : 'failed')
+    this.#report(verdictOn(status, rawFields))
     if (status === 401) {
       // Nothing more of it is wanted; how long it is, and whether it ever ends, is the instance's business.
       this.#leave()
@@ -53,6 +57,7 @@ export class Attempt implements ExchangeObserver {
   }
 
   onData(chunk: Buffer): void {
+    this.#quietMs = 0
     if (this.#state !== 'answering' || this.#answer?.write(chunk) !== false) return
     if (this.#isPaused) return
     this.#isPaused = true
@@ -75,18 +80,33 @@ export class Attempt implements ExchangeObserver {
     const state = this.#state
     this.#leave()
     if (state === 'over') return
-    if (state === 'waiting') this.#report('failed')
+    // A request that cannot be sent to anybody says nothing of the instance.
+    if (state === 'waiting' && fault !== 'malformed') {
+      this.#report(this.#exchange ? 'failed' : 'unreachable')
+    }
     this.#answer?.drop()
     if (this.#exchange) this.#events.lost(this, fault, cause)
     else this.#events.unsent(this, fault, cause)
   }
 
-  /** Cancels it; no event follows. */
   abort(): void {
     if (this.#state === 'over') return
     this.#answer?.drop()
     this.#leave()
     this.#exchange?.abort()
+  }
+
+  expire(): void {
+    if (this.#state === 'waiting') this.#report('failed')
+    this.abort()
+  }
+
+  isIdleFor(limitMs: number, tickMs: number): boolean {
+    // A client that does not keep up is not the instance's silence.
+    if (this.#state !== 'answering' || this.#isPaused) this.#quietMs = 0
+    else this.#quietMs += tickMs
+    // Part of a tick may have gone by when the last piece came.
+    return this.#quietMs >= limitMs + tickMs
   }
 
   /** Ends the answer in good order although the instance would go on. */
@@ -97,13 +117,13 @@ export class Attempt implements ExchangeObserver {
     this.#events.finished(this)
   }
 
-  #report(outcome: 'answered' | 'failed'): void {
-    this.call.arrival.backend.balancer.report(this.member, outcome)
+  #report(report: Report): void {
+    this.call.arrival.backend.balancer.report(this.member, report)
   }
 
   #leave(): void {
     if (this.#state === 'over') return
     this.#state = 'over'
-    this.call.arrival.backend.balancer.release(this.member)
+    this.call.arrival.backend.balancer.release(this.member, this.call.load)
   }
 }

@@ -2,12 +2,18 @@ import type { AccessRule } from '../domain/access-rule.ts'
 import type { Scope } from '../domain/scope.ts'
 import type { Logger } from '../observability/log.ts'
 import { type Balancer, createBalancer } from './balancer.ts'
-import type { Connector } from './exchange.ts'
-import { createPlainConnector } from './http1/plain-connector.ts'
+import type { Call } from './call.ts'
+import type { ConnectorOptions } from './exchange.ts'
+import type { Instance } from './instance.ts'
+import { createInstances } from './instances.ts'
+import type { Load } from './member.ts'
+import type { ResolveName } from './names.ts'
 import type { BackendObserver } from './observer.ts'
 import type { Policy } from './policy.ts'
+import { type ProbeOptions, startProbes } from './probes.ts'
 import type { ProtectedResource } from './protected-resource.ts'
-import { createUndiciConnector } from './undici-connector.ts'
+import { createRepeatBudget, type RepeatBudget } from './repeat-budget.ts'
+import { createTimeLimits, type TimeLimits, type TimeoutOptions } from './time-limits.ts'
 
 export type BackendOptions = {
   /** For the log and for people. */
@@ -16,7 +22,7 @@ export type BackendOptions = {
   path: string
   /** `publicUrl` + `path`. */
   resource: string
-  /** URLs of the instances' own MCP endpoints. */
+  /** URLs of the instances' own MCP endpoints. With `dns:` before it, one means every address of its host. */
   instances: readonly string[]
   /** What the challenge tells a client to ask for. */
   scopes: Scope
@@ -24,68 +30,85 @@ export type BackendOptions = {
   policy?: Policy | undefined
   /** Whom of those who hold a grant it lets in, by what the upstream says of them by now. */
   allow?: AccessRule | undefined
-  connectTimeoutMs: number
-  /** From the request's last byte to the answer's head. Afterwards an answer may take for ever. */
-  headersTimeoutMs: number
-}
-
-export type Instance = {
-  /** Origin; for the log. */
-  origin: string
-  /** Path of its MCP endpoint. */
-  path: string
-  /** Query of its URL with the question mark, or nothing. */
-  search: string
-  connector: Connector
+  /** Whether what it lists is kept for as long as it says. */
+  keepsLists?: boolean
+  timeouts: TimeoutOptions
+  /** How many calls and streams one instance gets at once. */
+  room: Readonly<Record<Load, number>>
+  /** Nothing where only requests show how an instance is. */
+  probe?: ProbeOptions | undefined
 }
 
 export type Backend = ProtectedResource & {
   policy: Policy | undefined
   allow: AccessRule | undefined
   balancer: Balancer<Instance>
-  observer?: BackendObserver
+  /** While it is not known yet where its instances are. */
+  readonly awaited: Promise<void> | undefined
+  repeats: RepeatBudget
+  limitsOf: (call: Call) => TimeLimits
+  maxAgeMs: number
+  observer: BackendObserver | undefined
+  /** Half a second has gone by. */
+  tick(): void
+  /** Nothing new is going to be asked for: leaves off whatever it does by itself. */
+  retire(): void
   close(): Promise<void>
 }
 
 export type BackendSurroundings = {
-  /** Connections to one instance: as many as requests may be in flight, so that none waits behind streams that stay open. */
-  connections: number
   now: () => number
   random: () => number
+  resolveName: ResolveName
   logger: Logger
+  observer?: BackendObserver | undefined
 }
 
+const PROBE_TIMEOUT_MS = 5000
+
+/** @throws where an instance is no URL */
 export function createBackend(
   options: BackendOptions,
-  { connections, now, random, logger }: BackendSurroundings,
+  { now, random, resolveName, logger, observer }: BackendSurroundings,
 ): Backend {
-  const { name, path, resource, scopes, policy, allow } = options
-  const instances = options.instances.map(url => createInstance(new URL(url), options, connections))
-  const onChange = (instance: Instance, change: 'ejected' | 'returned'): void =>
-    logger.warn({ backend: name, instance: instance.origin }, `instance ${change}`)
+  const { name, path, resource, scopes, policy, allow, timeouts, room, probe } = options
+  const onChange = (instance: Instance, change: 'ejected' | 'returned'): void => {
+    logger.warn({ backend: name, instance: instance.name }, `instance ${change}`)
+    observer?.instanceChanged(change)
+  }
+  const balancer = createBalancer<Instance>([], { now, random, room, onChange })
+  const instances = createInstances(options.instances, connectorOptions(options), balancer, {
+    resolveName,
+    logger: logger.child({ backend: name }),
+  })
+  const repeats = createRepeatBudget()
+  const probes =
+    probe &&
+    startProbes({
+      ...{ ...probe, balancer, timeoutMs: PROBE_TIMEOUT_MS },
+      onFinding: finding => observer?.probed(finding),
+    })
   return {
-    name,
-    path,
-    resource,
-    scopes,
-    policy,
-    allow,
-    balancer: createBalancer(instances, { now, random, onChange }),
-    async close() {
-      await Promise.all(instances.map(instance => instance.connector.close()))
+    ...{ name, path, resource, scopes, policy, allow, balancer, observer },
+    get awaited() {
+      return instances.awaited
+    },
+    repeats,
+    limitsOf: createTimeLimits(timeouts),
+    maxAgeMs: timeouts.maxAgeMs,
+    tick() {
+      repeats.tick()
+      balancer.tick()
+    },
+    retire: () => probes?.stop(),
+    close() {
+      probes?.stop()
+      return instances.close()
     },
   }
 }
 
-function createInstance(
-  url: URL,
-  { connectTimeoutMs, headersTimeoutMs }: BackendOptions,
-  connections: number,
-): Instance {
-  const options = { connections, connectTimeoutMs, headersTimeoutMs }
-  const connector =
-    url.protocol === 'http:'
-      ? createPlainConnector(url, options)
-      : createUndiciConnector(url.origin, options)
-  return { origin: url.origin, path: url.pathname, search: url.search, connector }
+/** There are as many connections as requests may be under way, so that none waits behind streams that stay open; those of probes come on top. */
+function connectorOptions({ room, timeouts }: BackendOptions): ConnectorOptions {
+  return { connections: room.calls + room.streams + 1, connectTimeoutMs: timeouts.connectMs }
 }

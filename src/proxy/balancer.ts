@@ -1,24 +1,20 @@
-/** One instance as the balancer sees it. */
-export type Member<T> = {
-  readonly value: T
-  inFlight: number
-  /** In a row. */
-  failures: number
-  /** In a row. */
-  ejections: number
-  /** Epoch seconds until which it is left alone; after that one request tries it. */
-  ejectedUntil: number | undefined
-  isOnTrial: boolean
-}
+import { createHealth, type Health } from './health.ts'
+import { createMember, type Load, type Member } from './member.ts'
 
-export type Balancer<T> = {
+export type { Load, Member } from './member.ts'
+
+export type Balancer<T> = Pick<Health<T>, 'report' | 'noteProbe'> & {
   readonly members: readonly Member<T>[]
-  /** Chooses among those not in `tried` and counts the request as in flight there. `undefined`: all were tried. */
-  take(tried: readonly Member<T>[]): Member<T> | undefined
-  /** Says how a request went, as soon as that is known. */
-  report(member: Member<T>, outcome: 'answered' | 'failed'): void
+  /** Chooses among those not in `tried` and counts the request as under way there. `undefined`: all were tried, or have no room. */
+  take(tried: readonly Member<T>[], load: Load): Member<T> | undefined
   /** The request is over, whatever became of it. */
-  release(member: Member<T>): void
+  release(member: Member<T>, load: Load): void
+  /** From now on there are these too. */
+  add(values: readonly T[]): void
+  /** From now on no request goes there; those that are under way go on. */
+  remove(value: T): void
+  /** Time goes by. */
+  tick(): void
 }
 
 export type BalancerOptions<T> = {
@@ -26,94 +22,100 @@ export type BalancerOptions<T> = {
   now: () => number
   /** In [0, 1). */
   random: () => number
+  /** How many of each there may be at one member. */
+  room: Readonly<Record<Load, number>>
   onChange?: (value: T, change: 'ejected' | 'returned') => void
 }
 
-const FAILURES_IN_A_ROW = 5
-const EJECTION_SECONDS = 10
-const LONGEST_EJECTION_SECONDS = 80
-
 /**
- * Power of two choices on requests in flight. Failures in a row eject an instance for a while, doubling each time; then one request tries it, and its outcome decides. Never
- * more than half are out at once, so a fault that all share cannot take all of them away.
+ * Power of two choices, calls and streams each on how many of their own kind are under way: the streams that pile up while an instance restarts must not draw all calls to it
+ * afterwards.
  */
 export function createBalancer<T>(
   values: readonly T[],
-  { now, random, onChange }: BalancerOptions<T>,
+  { now, random, room, onChange }: BalancerOptions<T>,
 ): Balancer<T> {
-  const members = values.map(value => createMember(value))
-  let ejected = 0
+  let members = values.map(value => createMember(value))
+  const health = createHealth<T>({ now, onChange, count: () => members.length })
 
-  const lighter = (list: readonly Member<T>[]): Member<T> | undefined => {
-    if (list.length < 2) return list[0]
-    const first = Math.floor(random() * list.length)
-    const second = (first + 1 + Math.floor(random() * (list.length - 1))) % list.length
-    const [one, other] = [list[first], list[second]]
-    return one && other && other.inFlight < one.inFlight ? other : one
-  }
-
-  const choose = (tried: readonly Member<T>[]): Member<T> | undefined => {
-    if (ejected === 0 && tried.length === 0) return lighter(members)
+  const choose = (tried: readonly Member<T>[], load: Load): Member<T> | undefined => {
+    if (health.isPlain() && tried.length === 0) return lighter(members, load, random)
     const untried = members.filter(member => !tried.includes(member))
     const due = untried.find(
-      member => !member.isOnTrial && (member.ejectedUntil ?? Infinity) <= now(),
+      member =>
+        !member.isOnTrial &&
+        (member.ejectedUntil ?? Infinity) <= now() &&
+        member[load] < room[load],
     )
     if (due) {
       due.isOnTrial = true
       return due
     }
+    const healthy = untried.filter(member => member.ejectedUntil === undefined)
     // A doubtful instance is better than none.
-    return lighter(untried.filter(member => member.ejectedUntil === undefined)) ?? lighter(untried)
+    return lighter(ready(healthy), load, random) ?? lighter(untried, load, random)
   }
 
-  const eject = (member: Member<T>): void => {
-    if (member.ejectedUntil === undefined) {
-      if (ejected + 1 > Math.floor(members.length / 2)) return
-      ejected += 1
-      onChange?.(member.value, 'ejected')
-    }
-    const seconds = Math.min(EJECTION_SECONDS * 2 ** member.ejections, LONGEST_EJECTION_SECONDS)
-    member.ejectedUntil = now() + seconds
-    member.ejections += 1
+  /** Those whose turn it is: a member with a third of its share stands back two times of three. */
+  const ready = (healthy: Member<T>[]): Member<T>[] => {
+    if (health.isPlain()) return healthy
+    const drawn = healthy.filter(member => {
+      const share = health.findShare(member)
+      return share >= 1 || random() < share
+    })
+    return drawn.length > 0 ? drawn : healthy
   }
 
-  const restore = (member: Member<T>): void => {
-    member.failures = 0
-    if (member.ejectedUntil === undefined) return
-    member.ejectedUntil = undefined
-    member.ejections = 0
-    ejected -= 1
-    onChange?.(member.value, 'returned')
-  }
+  const withRoom = (tried: readonly Member<T>[], load: Load): Member<T> | undefined =>
+    lighter(
+      members.filter(member => !tried.includes(member) && member[load] < room[load]),
+      load,
+      random,
+    )
 
   return {
-    members,
-    take(tried) {
-      const member = choose(tried)
-      if (member) member.inFlight += 1
+    get members() {
+      return members
+    },
+    take(tried, load) {
+      const chosen = choose(tried, load)
+      const isFull = chosen !== undefined && chosen[load] >= room[load]
+      const member = isFull ? withRoom(tried, load) : chosen
+      if (member) member[load] += 1
       return member
     },
-    report(member, outcome) {
-      const wasOnTrial = member.isOnTrial
+    report: health.report,
+    noteProbe: health.noteProbe,
+    release(member, load) {
+      member[load] -= 1
       member.isOnTrial = false
-      if (outcome === 'answered') return restore(member)
-      member.failures += 1
-      if (wasOnTrial || member.failures >= FAILURES_IN_A_ROW) eject(member)
     },
-    release(member) {
-      member.inFlight -= 1
-      member.isOnTrial = false
+    add(added) {
+      const fresh = added.map(value => createMember(value))
+      // The first have nobody to leave the work to.
+      if (members.length > 0) fresh.forEach(health.warm)
+      members = [...members, ...fresh]
+    },
+    remove(value) {
+      const gone = members.find(member => member.value === value)
+      if (!gone) return
+      health.forget(gone)
+      members = members.filter(member => member !== gone)
+    },
+    tick() {
+      if (!health.isPlain()) members.forEach(health.coolIfWarm)
     },
   }
 }
 
-function createMember<T>(value: T): Member<T> {
-  return {
-    value,
-    inFlight: 0,
-    failures: 0,
-    ejections: 0,
-    ejectedUntil: undefined,
-    isOnTrial: false,
-  }
+function lighter<T>(
+  list: readonly Member<T>[],
+  load: Load,
+  random: () => number,
+): Member<T> | undefined {
+  if (list.length < 2) return list[0]
+  const first = Math.floor(random() * list.length)
+  const second = (first + 1 + Math.floor(random() * (list.length - 1))) % list.length
+  const [one, other] = [list[first], list[second]]
+  return one && other && other[load] < one[load] ? other : one
 }

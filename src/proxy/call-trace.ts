@@ -1,6 +1,7 @@
 import { isListedMethod, OTHER } from '../observability/request-metrics.ts'
 import type { Span, TraceContext, Tracing } from '../observability/trace.ts'
 import type { Arrival, Call } from './call.ts'
+import type { Instance } from './instance.ts'
 import { readTracedMessage, type TracedMessage } from './trace-context.ts'
 
 /** What of a request its trace is made from. */
@@ -39,12 +40,11 @@ export class CallTrace {
   /**
    * The request goes to an instance, perhaps once more.
    *
-   * @param url of the instance, without a query
    * @param fields flat; they get the trace of this attempt instead of the caller's
    */
-  send(url: URL, body: Buffer | undefined, fields: string[]): void {
+  send({ name, host, port, path }: Instance, body: Buffer | undefined, fields: string[]): void {
     const span = this.#open(body)
-    this.#endAttempt('unsent')
+    this.#endAttempt('no_answer')
     const { method } = this.#request.req
     this.#attempts += 1
     this.#attempt = this.#tracing.startClient(
@@ -52,9 +52,10 @@ export class CallTrace {
       {
         attributes: {
           'http.request.method': method,
-          'server.address': url.hostname,
-          'server.port': Number(url.port || (url.protocol === 'https:' ? 443 : 80)),
-          'url.full': url.origin + url.pathname,
+          'server.address': host,
+          'server.port': port,
+          // Without its query, where an operator may have put a key.
+          'url.full': originOf(name) + path,
           'http.request.resend_count': this.#attempts > 1 ? this.#attempts - 1 : undefined,
         },
       },
@@ -139,6 +140,11 @@ export class CallTrace {
     const tool = typeof named === 'string' ? named : this.#message?.tool
     return tool !== undefined && TOOL_NAME.test(tool) ? tool : undefined
   }
+}
+
+/** The name of an instance is its origin, and perhaps the address that is meant. */
+function originOf(name: string): string {
+  return name.split(' ', 1)[0] ?? name
 }
 
 function replaceContext(fields: string[], { traceparent, tracestate }: TraceContext): void {

@@ -1,12 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AccessTokenClaims } from '../domain/access-token.ts'
-import type { Attempt } from './attempt.ts'
-import type { Backend, Instance } from './backends.ts'
-import type { Member } from './balancer.ts'
+import type { Backend } from './backends.ts'
 import type { CallTrace } from './call-trace.ts'
+import type { Companion } from './companion.ts'
 import type { RequestHead } from './headers.ts'
+import type { Instance } from './instance.ts'
+import type { Load, Member } from './member.ts'
 import { noteEnded } from './observer.ts'
 import type { Challenges } from './protected-resource.ts'
+import type { TimeLimits } from './time-limits.ts'
 
 /** What the proxy knows about a request before anything is decided. */
 export type Arrival = {
@@ -24,10 +26,26 @@ export type Arrival = {
   trace?: CallTrace
 }
 
+/** What a request is, by what its client says of it: nobody has read its body yet. */
+export function loadOf({ req, head }: Pick<Arrival, 'req' | 'head'>): Load {
+  return req.method === 'GET' || head.mcpMethod === 'subscriptions/listen' ? 'streams' : 'calls'
+}
+
+/** The attempt that a call is waiting for. */
+export type Pending = {
+  /** Cancels it; no event follows. */
+  abort(): void
+  /** Cancels it because it took too long, which is the instance's fault while there was no answer at all. */
+  expire(): void
+  /** Whether an answer that has begun has brought nothing for longer than `limitMs`. @param tickMs since this was asked before */
+  isIdleFor(limitMs: number, tickMs: number): boolean
+}
+
 /** One admitted request on its way to a backend and back. */
 export class Call {
   readonly arrival: Arrival
   readonly claims: AccessTokenClaims
+  readonly load: Load
   /** To be called exactly once, when it is over; `end` sees to that. */
   readonly #release: (call: Call) => void
   #isOver = false
@@ -37,16 +55,24 @@ export class Call {
   body: Buffer | undefined
   /** What the backend gets with the present attempt, if anything. */
   accessToken: string | undefined
+  /** Which state of its grant that came from. */
+  grantVersion = 0
   /** Whether a backend has refused a token already, so that the next refusal is final. */
   wasRejected = false
+  /** Whether it has gone out once more after something went wrong. */
+  wasRepeated = false
   readonly tried: Member<Instance>[] = []
-  attempt: Attempt | undefined
+  attempt: Pending | undefined
+  /** Known once it is sent. */
+  limits: TimeLimits | undefined
   /** Which tools its answer must not show; set by a policy. */
   conceals: ((tool: string) => boolean) | undefined
+  companion: Companion | undefined
 
   constructor(arrival: Arrival, claims: AccessTokenClaims, release: (call: Call) => void) {
     this.arrival = arrival
     this.claims = claims
+    this.load = loadOf(arrival)
     this.#release = release
   }
 
@@ -56,8 +82,7 @@ export class Call {
 
   /** Whether its answer may end whenever the gateway does: notifications, not the result of a call. */
   get isListening(): boolean {
-    const { req, head } = this.arrival
-    return req.method === 'GET' || head.mcpMethod === 'subscriptions/listen'
+    return this.load === 'streams'
   }
 
   end(): void {
@@ -65,6 +90,7 @@ export class Call {
     this.#isOver = true
     this.attempt = undefined
     this.#release(this)
+    this.companion?.ended()
   }
 
   /** The client has left: whatever a backend is doing for it ends now. */

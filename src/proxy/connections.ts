@@ -7,10 +7,11 @@ export type Connections = {
   leave(socket: Socket, call: Call): void
   /** How many calls there are on all connections. */
   count(): number
+  all(): Iterable<Call>
 }
 
 export function createConnections(): Connections {
-  const connections = new WeakMap<Socket, Set<Call>>()
+  const connections = new Map<Socket, Set<Call>>()
   let count = 0
 
   const open = (socket: Socket): Set<Call> => {
@@ -18,6 +19,7 @@ export function createConnections(): Connections {
     connections.set(socket, calls)
     socket.once('close', () => {
       for (const call of [...calls]) call.abandon()
+      connections.delete(socket)
     })
     return calls
   }
@@ -32,5 +34,8 @@ export function createConnections(): Connections {
       if (connections.get(socket)?.delete(call)) count -= 1
     },
     count: () => count,
+    *all() {
+      for (const calls of connections.values()) yield* calls
+    },
   }
 }

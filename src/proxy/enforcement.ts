@@ -1,4 +1,5 @@
 import type { Call } from './call.ts'
+import { askForPlain } from './headers.ts'
 import { readMessages } from './message.ts'
 import {
   concealmentOf,
@@ -69,12 +70,5 @@ function refuse(call: Call, refusal: Refusal, { fail }: Pick<Refusals, 'fail'>):
 function conceal(call: Call, limits: readonly Limit[]): void {
   call.conceals = concealmentOf(limits)
   if (!call.conceals) return
-  const { head } = call.arrival
-  const passed = head.passed.filter((_, index, all) => !isAcceptEncoding(all[index - (index % 2)]))
-  // What is compressed cannot be read.
-  head.passed = [...passed, 'accept-encoding', 'identity']
-}
-
-function isAcceptEncoding(name = ''): boolean {
-  return name.toLowerCase() === 'accept-encoding'
+  askForPlain(call.arrival.head)
 }

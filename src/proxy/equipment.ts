@@ -20,5 +20,6 @@ export function equip(
     return false
   }
   call.accessToken = accessToken
+  call.grantVersion = grant.version
   return true
 }

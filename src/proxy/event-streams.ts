@@ -9,8 +9,12 @@ export type EventStream = {
   isQuiet: boolean
   /** Compressed or of a declared length: nothing may be added. */
   isSealed: boolean
+  /** It is to end as soon as it can. */
+  isDue: boolean
   /** It carries notifications, not the answer to a call, so it may end whenever the gateway does. */
   isListening: boolean
+  /** Milliseconds of the monotonic clock: when it has to end, if it is listening. */
+  endsAt: number
   /** Ends it in good order, towards both sides. */
   finish: () => void
 }
@@ -41,17 +45,24 @@ export function createEventStreams(beatMs: number): EventStreams {
   const streams = new Set<EventStream>()
   let isDraining = false
 
+  const finishIfDue = (stream: EventStream): void => {
+    const isDue = isDraining || stream.isDue
+    if (isDue && stream.isListening && isBetweenEvents(stream.tail)) stream.finish()
+  }
+
   const beat = (): void => {
+    const now = performance.now()
     for (const stream of streams) {
+      if (stream.endsAt <= now) {
+        stream.isDue = true
+        finishIfDue(stream)
+        if (!streams.has(stream)) continue
+      }
       if (stream.isQuiet && mayInsert(stream)) stream.res.write(HEARTBEAT)
       stream.isQuiet = true
     }
   }
   const timer = setInterval(beat, beatMs).unref()
-
-  const finishIfDue = (stream: EventStream): void => {
-    if (isDraining && stream.isListening && isBetweenEvents(stream.tail)) stream.finish()
-  }
 
   return {
     open(stream) {

@@ -6,6 +6,8 @@ export type OutboundRequest = {
   /** Flat; neither `Host` nor what frames the message. */
   fields: readonly string[]
   body: Buffer | undefined
+  /** From the request's last byte to the answer's head; coarse. Afterwards an answer may take for ever. */
+  headersTimeoutMs: number
 }
 
 /** A request that is under way on a connection of its own. */
@@ -43,16 +45,18 @@ export type ExchangeObserver = {
 export type Connector = {
   /** Never throws. One request is under way on a connection at a time, and none is ever sent twice. */
   dispatch(request: OutboundRequest, observer: ExchangeObserver): void
+  /** Nothing more is going to be dispatched: each connection closes when its answer is complete. Resolves when none is left. */
+  retire(): Promise<void>
   /** Breaks whatever is under way. */
   close(): Promise<void>
 }
 
 export type ConnectorOptions = {
   connectTimeoutMs: number
-  /** From the request's last byte to the answer's head; coarse. Afterwards an answer may take for ever. */
-  headersTimeoutMs: number
   /** How many exchanges can be under way. */
   connections: number
+  /** Where to connect to, in place of the addresses of the URL's host; the host is still the one that is named. */
+  address?: string | undefined
 }
 
 /** Below the five seconds after which Node, and many others, close an idle connection. */

@@ -15,6 +15,8 @@ const FAILURES = {
   forbiddenOrigin: row(403, -32006, 'This origin may not call', 'info'),
   methodNotAllowed: row(405, -32007, 'Method not allowed', 'info'),
   bodyTooLarge: row(413, -32008, 'The request is too large', 'info'),
+  subjectOverloaded: row(429, -32018, 'Too many requests in flight for this user', 'info'),
+  tooManyStreams: row(429, -32019, 'Too many open streams for this user', 'info'),
   overloaded: row(503, -32009, 'Too many requests in flight', 'warn'),
   tokenUnavailable: row(503, -32010, 'Temporarily unavailable', 'warn'),
   backendUnreachable: row(502, -32011, 'No instance of the backend can be reached', 'warn'),

@@ -7,17 +7,20 @@ import {
   GatheredAnswer,
   isEventStream,
   isSmall,
+  NO_ANSWER,
   StreamedAnswer,
 } from './answer.ts'
 import { Attempt, type AttemptEvents } from './attempt.ts'
-import type { Instance } from './backends.ts'
 import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
 import { runTraced } from './call-trace.ts'
 import { equip } from './equipment.ts'
 import type { EventStreams } from './event-streams.ts'
+import type { ExchangeFault } from './exchange.ts'
+import type { Instance } from './instance.ts'
 import { openListing } from './listing-answer.ts'
 import type { Refusals } from './refusals.ts'
+import { claimRepeat, isUnavailable, type RepeatReason, reasonOf } from './repeats.ts'
 import { createResponseFieldsReader, type ResponseFields } from './response-fields.ts'
 
 export type ForwardOptions = {
@@ -29,25 +32,28 @@ export type ForwardOptions = {
   /** Learns of each answer's head. */
   onAnswer: (call: Call, fields: ResponseFields) => void
   onFinished: (call: Call) => void
+  /** A call goes out once more, since `instance` gave no answer that is any use. */
+  onRepeat: (call: Call, instance: Instance, reason: RepeatReason) => void
+  /** In [0, 1). */
+  random: () => number
 }
 
 /**
  * Sends a call whose body and token are at hand, and its answer back.
  *
- * Another instance gets it only while not one byte of it has left this process, and the same call goes out a second time only after a backend has refused its token, once.
- * Whatever else goes wrong may have happened after the backend did its work, and is told to the client.
+ * Another instance gets it as long as not one byte of it has left this process. Whatever goes wrong later may have happened after the backend did its work: only what merely reads
+ * goes out once more, the rest is told to the client. A call whose token a backend has refused was not processed, and is sent with another one, once.
  */
 export function createForward(options: ForwardOptions): (call: Call) => void {
   const { streams, inject, refusals } = options
   const readFields = createResponseFieldsReader()
-  const opening = { streams, writeCopy: createBlocks(), refusals }
+  const opening = { streams, writeCopy: createBlocks(), refusals, random: options.random }
 
   const send = (call: Call, previous?: Error): void => {
     const { req, backend, head, search } = call.arrival
-    const member = backend.balancer.take(call.tried)
+    const member = backend.balancer.take(call.tried, call.load)
     if (!member) {
-      const reason = `none of ${call.tried.length} instances can be reached`
-      refusals.fail(call, 'backendUnreachable', { reason, cause: previous })
+      sendToNobody(call, refusals, previous)
       return
     }
     const attempt = new Attempt(call, member, events)
@@ -55,10 +61,18 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     call.attempt = attempt
     const fields = head.passed.slice()
     inject(call, fields)
-    traceAttempt(call, member.value, fields)
+    call.arrival.trace?.send(member.value, call.body, fields)
     const path = pathAt(member.value, search)
     const { method = 'GET' } = req
-    member.value.connector.dispatch({ path, method, fields, body: call.body }, attempt)
+    const { body, limits } = call
+    const headersTimeoutMs = limits?.headersMs ?? 0
+    member.value.connector.dispatch({ path, method, fields, body, headersTimeoutMs }, attempt)
+  }
+
+  const repeats = ({ call, member }: Attempt, reason: RepeatReason): boolean => {
+    if (!claimRepeat(call, reason)) return false
+    options.onRepeat(call, member.value, reason)
+    return true
   }
 
   const replay = createReplay(options, send)
@@ -66,11 +80,18 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     answered(attempt, received) {
       const { call } = attempt
       const { status, statusText, rawFields } = received
-      const fields = readFields(rawFields)
       call.arrival.trace?.answered(status)
+      if (isUnavailable(status) && repeats(attempt, 'unavailable')) {
+        attempt.abort()
+        send(call)
+        return NO_ANSWER
+      }
+      const fields = readFields(rawFields)
       options.onAnswer(call, fields)
       fields.passed.push(...call.arrival.crossOrigin)
-      return openAnswer(attempt, { status, statusText, fields }, opening)
+      const head = { status, statusText, fields }
+      const open = (): Answer => openAnswer(attempt, head, opening)
+      return call.companion ? call.companion.answered(head, open) : open()
     },
     rejected({ call }) {
       call.arrival.trace?.answered(401)
@@ -85,10 +106,9 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
       if (fault !== 'malformed') return send(call, cause)
       refusals.fail(call, 'unexpected', { reason: 'request refused by the HTTP client', cause })
     },
-    lost({ call, member }, fault, cause) {
-      const isLate = fault === 'late'
-      const reason = `${isLate ? 'no answer in time from' : 'lost'} ${member.value.origin}`
-      refusals.fail(call, isLate ? 'backendTimeout' : 'backendBroken', { reason, cause })
+    lost(attempt, fault, cause) {
+      if (repeats(attempt, reasonOf(fault))) send(attempt.call, cause)
+      else tellLost(attempt, fault, refusals, cause)
     },
     finished({ call }) {
       options.onFinished(call)
@@ -96,7 +116,45 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     },
   }
 
-  return call => send(call)
+  return createStart(send)
+}
+
+/** What every call goes through once, however often it is sent. */
+function createStart(send: (call: Call) => void): (call: Call) => void {
+  return call => {
+    const { backend } = call.arrival
+    call.limits = backend.limitsOf(call)
+    backend.repeats.note()
+    if (!backend.awaited) {
+      send(call)
+      return
+    }
+    void backend.awaited.then(() => {
+      if (!call.isOver) send(call)
+    })
+  }
+}
+
+/** All instances were tried, or those that were not have no room. */
+function sendToNobody(call: Call, { fail }: ForwardOptions['refusals'], cause?: Error): void {
+  const { members } = call.arrival.backend.balancer
+  if (members.some(member => !call.tried.includes(member))) {
+    fail(call, 'overloaded', { reason: `no instance has room for more ${call.load}` })
+    return
+  }
+  const reason = `none of ${call.tried.length} instances can be reached`
+  fail(call, 'backendUnreachable', { reason, cause })
+}
+
+function tellLost(
+  { call, member }: Attempt,
+  fault: ExchangeFault,
+  { fail }: ForwardOptions['refusals'],
+  cause: Error,
+): void {
+  const isLate = fault === 'late'
+  const reason = `${isLate ? 'no answer in time from' : 'lost'} ${member.value.name}`
+  fail(call, isLate ? 'backendTimeout' : 'backendBroken', { reason, cause })
 }
 
 /** Sends a call once more, with another token than the one that its backend has refused. */
@@ -121,7 +179,10 @@ function createReplay(
   }
 }
 
-type Opening = AnswerSurroundings & Pick<ForwardOptions, 'refusals'>
+type Opening = AnswerSurroundings & Pick<ForwardOptions, 'refusals' | 'random'>
+
+/** By how much of their age streams end earlier, so that those that began together do not all come back together. */
+const JITTER = 0.2
 
 function openAnswer(attempt: Attempt, head: AnswerHead, opening: Opening): Answer {
   const { call } = attempt
@@ -136,20 +197,18 @@ function openAnswer(attempt: Attempt, head: AnswerHead, opening: Opening): Answe
   })
 }
 
-function openWhole(attempt: Attempt, head: AnswerHead, surroundings: AnswerSurroundings): Answer {
+function openWhole(attempt: Attempt, head: AnswerHead, opening: Opening): Answer {
   const { call } = attempt
-  const { res } = call.arrival
+  const { res, backend } = call.arrival
   if (isEventStream(head.fields)) {
     const finish = (): void => attempt.finish()
     const { isListening } = call
-    return new EventStreamAnswer(res, head, surroundings, { isListening, finish })
+    const ageMs = backend.maxAgeMs * (1 - JITTER * opening.random())
+    const endsAt = performance.now() + ageMs
+    return new EventStreamAnswer(res, head, opening, { isListening, endsAt, finish })
   }
   if (isSmall(head.fields)) return new GatheredAnswer(res, head)
-  return new StreamedAnswer(res, head, surroundings.writeCopy)
-}
-
-function traceAttempt({ arrival, body }: Call, { origin, path }: Instance, fields: string[]): void {
-  arrival.trace?.send(new URL(origin + path), body, fields)
+  return new StreamedAnswer(res, head, opening.writeCopy)
 }
 
 function pathAt(instance: Instance, search: string): string {

@@ -4,7 +4,7 @@ import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Admit } from './admission.ts'
 import type { Backend } from './backends.ts'
 import { holdBody } from './body.ts'
-import { type Arrival, Call } from './call.ts'
+import { type Arrival, Call, loadOf } from './call.ts'
 import type { CallLimits, Excess } from './call-limits.ts'
 import { CallTrace, runTraced } from './call-trace.ts'
 import type { Connections } from './connections.ts'
@@ -15,6 +15,7 @@ import type { Failure } from './failures.ts'
 import type { RequestHead } from './headers.ts'
 import type { Challenges } from './protected-resource.ts'
 import type { Refusals, Why } from './refusals.ts'
+import { createShares, type ShareLimits } from './shares.ts'
 
 /** What answers a request of the public listener. */
 export type Handler = (req: IncomingMessage, res: ServerResponse) => void
@@ -36,9 +37,11 @@ export type HandlerOptions = {
 export type ProxyLimits = {
   /** Of a request's body. */
   bodyBytes: number
-  /** Requests that are on their way to any backend or back, open streams among them. */
+  /** Calls that are on their way to any backend or back. */
   inFlight: number
-}
+  /** Streams that only listen. */
+  streams: number
+} & Partial<ShareLimits>
 
 /**
  * Makes the handlers of the MCP endpoints. A request was matched by the listener, on the exact path; then its origin is checked, it is admitted, its body is held, the
@@ -133,23 +136,31 @@ function createBegin({
   callLimits,
   refusals,
 }: HandlerOptions): (arrival: Arrival, claims: Claims) => Call | undefined {
-  let inFlight = 0
+  const { inFlightPerSubject = Infinity, streamsPerSubject = Infinity } = limits
+  const shares = createShares({ inFlightPerSubject, streamsPerSubject })
+  const room = { calls: limits.inFlight, streams: limits.streams }
+  const underWay = { calls: 0, streams: 0 }
 
   const release = (call: Call): void => {
-    inFlight -= 1
+    underWay[call.load] -= 1
+    shares.release(call.claims.subject, call.load)
     connections.leave(call.arrival.req.socket, call)
   }
 
-  const findObstacle = ({ req, head }: Arrival): [Failure, string] | undefined => {
+  const findObstacle = (arrival: Arrival, { subject }: Claims): [Failure, string] | undefined => {
+    const { req, head } = arrival
+    const load = loadOf(arrival)
     // Its answer would show the client the very fields that we inject (RFC 9110 section 9.3.8).
     if (req.method === 'TRACE') return ['methodNotAllowed', 'TRACE']
-    if (inFlight >= limits.inFlight) return ['overloaded', `${inFlight} in flight`]
+    if (underWay[load] >= room[load]) return ['overloaded', `${underWay[load]} ${load} under way`]
+    const excess = shares.findExcess(subject, load)
+    if (excess) return [excess, 'the limit of a subject']
     if ((head.contentLength ?? 0) > limits.bodyBytes) return ['bodyTooLarge', 'declared']
     return undefined
   }
 
   return (arrival, claims) => {
-    const obstacle = findObstacle(arrival)
+    const obstacle = findObstacle(arrival, claims)
     if (obstacle) {
       refusals.refuse(arrival, obstacle[0], { reason: obstacle[1] })
       return undefined
@@ -160,7 +171,8 @@ function createBegin({
       return undefined
     }
     const call = new Call(arrival, claims, release)
-    inFlight += 1
+    underWay[call.load] += 1
+    shares.take(claims.subject, call.load)
     connections.join(arrival.req.socket, call)
     return call
   }

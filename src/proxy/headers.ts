@@ -188,6 +188,13 @@ export function stripNominated(passed: string[], connection: string): void {
   }
 }
 
+/** Asks the backend for an answer that can be read: not compressed. */
+export function askForPlain(head: Pick<RequestHead, 'passed'>): void {
+  const isCoding = (name = ''): boolean => name.toLowerCase() === 'accept-encoding'
+  const others = head.passed.filter((_, index, all) => !isCoding(all[index - (index % 2)]))
+  head.passed = [...others, 'accept-encoding', 'identity']
+}
+
 function nominations(connection: string): string[] {
   if (connection === 'keep-alive' || connection === 'close') return []
   return connection.toLowerCase().split(',').map(trimmed)

@@ -112,7 +112,8 @@ function decodeName(value: string): string | undefined {
   return encoded === undefined ? undefined : decodeUtf8(Buffer.from(encoded, 'base64'))
 }
 
-function decodeUtf8(bytes: Uint8Array): string | undefined {
+/** @returns `undefined` where the bytes are no UTF-8 */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {

@@ -2,6 +2,8 @@ import type { AccessTokenClaims } from '../domain/access-token.ts'
 import type { Arrival, Call } from './call.ts'
 import type { CallTrace } from './call-trace.ts'
 import { type Failure, statusOf } from './failures.ts'
+import type { Finding } from './health.ts'
+import type { RepeatReason } from './repeats.ts'
 
 /**
  * How a request ended: with the backend's answer (`ok`, or an error by its status), with the client gone, or with a failure of the proxy's own.
@@ -14,6 +16,10 @@ export type BackendObserver = {
   answered(gatewayMs: number, backendMs: number): void
   /** The request is over; said once for each. */
   ended(method: string, tool: string | undefined, outcome: Outcome): void
+  /** A call went wrong that may go out once more. @param isGranted whether the budget let it */
+  repeated(reason: RepeatReason, isGranted: boolean): void
+  instanceChanged(change: 'ejected' | 'returned'): void
+  probed(finding: Finding): void
   /** The backend's policy has refused a call. */
   forbade(refused: RefusedCall): void
 }

@@ -14,6 +14,9 @@ import { createForward, type ForwardOptions } from './forward.ts'
 import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
 import { createRequestHeadReader } from './headers.ts'
+import { chooseListCache, type ListSurroundings } from './list-cache/choose.ts'
+import { type MemberState, stateOf } from './member.ts'
+import { createNameResolver, type ResolveName } from './names.ts'
 import { type BackendObserver, noteAnswered, noteFinished } from './observer.ts'
 import {
   createChallenges,
@@ -23,6 +26,7 @@ import {
 } from './protected-resource.ts'
 import { createRefusals } from './refusals.ts'
 import type { ResponseFields } from './response-fields.ts'
+import { enforceLimits } from './time-limits.ts'
 import type { RenderedPage } from './visitors.ts'
 
 export type ProxyOptions = {
@@ -42,6 +46,8 @@ export type ProxyOptions = {
   callLimits?: CallLimits
   /** What a person sees who opens an MCP endpoint in a browser; a client's error without it. */
   renderConnect?: (endpoint: ProtectedResource) => RenderedPage
+  /** What the cache of lists needs, where a backend has one. */
+  lists?: ListSurroundings
   logger: Logger
   tracing?: Tracing
   /** Who learns of the requests to a backend; asked once for each. */
@@ -51,6 +57,8 @@ export type ProxyOptions = {
   /** In [0, 1); chooses among instances. */
   random?: () => number
   createCorrelationId?: () => string
+  /** Finds the addresses of instances that are configured by a name. */
+  resolveName?: ResolveName
   /** Between two looks at quiet event streams. */
   heartbeatMs?: number
 }
@@ -69,13 +77,24 @@ export type Proxy = {
 export type ProxyState = {
   callsInFlight: number
   eventStreams: number
+  /** What the cache of lists holds. */
+  lists: { entries: number; bytes: number }
   backends: readonly {
     name: string
     resource: string
-    instances: readonly { instance: string; state: 'serving' | 'ejected'; inFlight: number }[]
+    instances: readonly InstanceState[]
   }[]
 }
 
+export type InstanceState = {
+  instance: string
+  state: MemberState
+  inFlight: number
+  streams: number
+}
+
+/** Of the clock that all calls share; time limits are as coarse as this. */
+const TICK_MS = 500
 const HEARTBEAT_MS = 15_000
 const BEARER_CACHE_SIZE = 10_000
 
@@ -89,32 +108,45 @@ export function createProxy(options: ProxyOptions): Proxy {
   const random = options.random ?? Math.random
   const streams = createEventStreams(options.heartbeatMs ?? HEARTBEAT_MS)
   const refusals = createRefusals(logger, options.renderConnect)
-  const backends = options.backends.map(backend => ({
-    ...createBackend(backend, { connections: limits.inFlight, now, random, logger }),
-    ...(options.observe && { observer: options.observe(backend.name) }),
-  }))
+  const resolveName = options.resolveName ?? createNameResolver()
+  const backends = options.backends.map(backend =>
+    createBackend(backend, {
+      ...{ now, random, resolveName, logger },
+      observer: options.observe?.(backend.name),
+    }),
+  )
   const connections = createConnections()
   const warnOfSessions = createStatefulWarning(logger)
+  const finish = (call: Call): void => {
+    noteFinished(call)
+    noteSuccess(logger, call)
+  }
+  const lists = chooseListCache(options, finish)
+  const relieved = lists?.rescuing(refusals) ?? refusals
+  const clock = setInterval(() => {
+    for (const call of connections.all()) enforceLimits(call, TICK_MS, relieved)
+    for (const backend of backends) backend.tick()
+  }, TICK_MS).unref()
   const forward = createForward({
-    ...{ tokens, streams, refusals },
+    ...{ tokens, streams, refusals: relieved, random },
     inject: createInjection(publicUrl, options.trustedProxies),
     onAnswer: (call, head) => {
       noteAnswered(call)
       warnOfSessions(call, head)
     },
-    onFinished: call => {
-      noteFinished(call)
-      noteSuccess(logger, call)
-    },
+    onFinished: finish,
+    onRepeat: ({ arrival: { correlationId, backend } }, { name: instance }, reason) =>
+      logger.info({ correlationId, backend: backend.name, instance, reason }, 'sent once more'),
   })
+  const send = (call: Call): void => {
+    call.sentAt = performance.now()
+    forward(call)
+  }
   const createHandler = createHandlers({
     ...{ tokens, refusals, limits, connections },
     ...(options.tracing && { tracing: options.tracing }),
     ...(options.callLimits && { callLimits: options.callLimits }),
-    forward: call => {
-      call.sentAt = performance.now()
-      forward(call)
-    },
+    forward: lists?.inFrontOf(send) ?? send,
     readHead: createRequestHeadReader(),
     crossOrigin: createCrossOrigin([publicUrl, ...options.allowedOrigins]),
     admission: options.admission,
@@ -124,25 +156,33 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   return {
     find: path => routes.get(path),
-    drain: streams.drain,
+    drain() {
+      streams.drain()
+      lists?.clear()
+      for (const backend of backends) backend.retire()
+    },
     state: () => ({
       callsInFlight: connections.count(),
       eventStreams: streams.count(),
+      lists: lists?.size() ?? { entries: 0, bytes: 0 },
       backends: backends.map(describeBackend),
     }),
     async close() {
       streams.stop()
       options.callLimits?.close()
+      lists?.close()
+      clearInterval(clock)
       await Promise.all(backends.map(backend => backend.close()))
     },
   }
 }
 
 function describeBackend({ name, resource, balancer }: Backend): ProxyState['backends'][number] {
-  const instances = balancer.members.map(({ value, ejectedUntil, inFlight }) => ({
-    instance: value.origin,
-    state: ejectedUntil === undefined ? ('serving' as const) : ('ejected' as const),
-    inFlight,
+  const instances = balancer.members.map(member => ({
+    instance: member.value.name,
+    state: stateOf(member),
+    inFlight: member.calls + member.streams,
+    streams: member.streams,
   }))
   return { name, resource, instances }
 }

@@ -37,7 +37,12 @@ const CHALLENGED = {
   invalidToken: 'invalidToken',
   ambiguousCredentials: 'ambiguousCredentials',
 } as const
-const OVERLOADED_RETRY_SECONDS = 1
+/** What passes by itself. A stream that listens stays long. */
+const RETRY_SECONDS: Partial<Record<Failure, number>> = {
+  overloaded: 1,
+  subjectOverloaded: 1,
+  tooManyStreams: 30,
+}
 // Long enough for a client to read our answer while it is still sending; then the connection is broken.
 const LINGER_MS = 2000
 
@@ -49,8 +54,7 @@ export function createRefusals(
   const refuse = (arrival: Arrival, failure: Failure, why: Why): void => {
     note(logger, arrival, failure, why)
     const { res, req, head, correlationId, crossOrigin, challenges } = arrival
-    const retryAfterSeconds =
-      why.retryAfterSeconds ?? (failure === 'overloaded' ? OVERLOADED_RETRY_SECONDS : undefined)
+    const retryAfterSeconds = why.retryAfterSeconds ?? RETRY_SECONDS[failure]
     const usual = isChallenged(failure) ? challenges[CHALLENGED[failure]] : undefined
     const challenge = why.challenge ?? usual
     // A client that was not told to continue may never send its body, so nothing can follow on this connection.

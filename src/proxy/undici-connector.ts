@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { isIP, type LookupFunction } from 'node:net'
 import { type Dispatcher, Pool } from 'undici'
 import {
   type Connector,
@@ -23,16 +24,27 @@ export function createUndiciConnector(origin: string, options: ConnectorOptions)
     pipelining: 1,
     allowH2: false,
     connectTimeout: options.connectTimeoutMs,
-    headersTimeout: options.headersTimeoutMs,
     bodyTimeout: 0,
     keepAliveTimeout: IDLE_CONNECTION_MS,
+    ...(options.address !== undefined && { connect: { lookup: lookupOf(options.address) } }),
   })
   return {
-    dispatch({ method, path, fields, body }, observer) {
+    dispatch({ method, path, fields, body, headersTimeoutMs: headersTimeout }, observer) {
       const headers = fields as string[]
-      pool.dispatch({ method, path, headers, body: body ?? null }, new Handler(observer))
+      const request = { method, path, headers, body: body ?? null, headersTimeout }
+      pool.dispatch(request, new Handler(observer))
     },
+    retire: () => pool.close(),
     close: () => pool.destroy(),
+  }
+}
+
+/** Answers with one address whatever the name; the name is still what the certificate is compared with. */
+function lookupOf(address: string): LookupFunction {
+  const family = isIP(address)
+  return (_hostname, { all }, callback) => {
+    if (all) callback(null, [{ address, family }])
+    else callback(null, address, family)
   }
 }
 

@@ -158,7 +158,8 @@ export type RateCounters = {
 /** Something that other replicas may hold a copy of has changed. */
 export type Invalidation =
   | { kind: 'grant'; grantId: string; change: 'replaced' | 'revoked' | 'dead' }
-  | { kind: 'lists'; backend: string }
+  /** A backend, by its name, says that what it lists has changed. */
+  | { kind: 'lists'; backend: string; list: 'tools' | 'prompts' | 'resources' }
 
 /** Best effort: a message may be lost, so nothing may depend on it for longer than its cache's life. */
 export type Invalidations = {

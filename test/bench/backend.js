@@ -1,4 +1,4 @@
-// A backend for what nginx cannot do: `node backend.js <port> events|large|idle`.
+// A backend for what nginx cannot do: `node backend.js <port> events|large|idle|lists`.
 import { createServer } from 'node:http'
 import { Readable } from 'node:stream'
 
@@ -56,7 +56,25 @@ function holdOpen(res) {
   res.on('close', () => idle.delete(res))
 }
 
-const serve = { events: sendEvents, large: sendLarge, idle: holdOpen }[kind]
+/** What an ordinary server needs to put its list together. */
+const LIST_MS = 5
+const TOOLS = Array.from({ length: 30 }, (_, index) => ({
+  name: `tool_${index}`,
+  description: 'y'.repeat(150),
+  inputSchema: { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] },
+}))
+const LIST = JSON.stringify({
+  jsonrpc: '2.0',
+  id: 1,
+  result: { tools: TOOLS, resultType: 'complete', ttlMs: 60_000, cacheScope: 'public' },
+})
+
+function sendList(res) {
+  const fields = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(LIST) }
+  setTimeout(() => res.writeHead(200, fields).end(LIST), LIST_MS)
+}
+
+const serve = { events: sendEvents, large: sendLarge, idle: holdOpen, lists: sendList }[kind]
 if (kind === 'idle') setInterval(sendStamps, 50)
 createServer((req, res) => req.resume().on('end', () => serve(res))).listen(
   Number(port),

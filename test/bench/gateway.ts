@@ -16,12 +16,16 @@ export type BenchGatewayOptions = {
   grants?: number
   /** Life of the upstream's access tokens. */
   upstreamSeconds?: number
+  /** Whether the gateway keeps what the backend lists. */
+  keepsLists?: boolean
   /** Another checkout, to be compared with. */
   root?: string
 }
 
 export type BenchGateway = {
   url: string
+  /** Origin of its listener for operators. */
+  opsUrl: string
   /** One for each grant. */
   accessTokens: readonly [string, ...string[]]
   pid: number
@@ -35,7 +39,7 @@ const REDIRECT_URI = 'http://127.0.0.1/callback'
 
 /** Starts a gateway as in production (state in Redis, an IdP of its own, logs at `info`) and signs clients in. */
 export async function startBenchGateway(options: BenchGatewayOptions): Promise<BenchGateway> {
-  const { instance, cpu, grants = 1, upstreamSeconds = 3600, root } = options
+  const { instance, cpu, grants = 1, upstreamSeconds = 3600, root, keepsLists } = options
   const [port = 0, opsPort = 0] = await findFreePorts(2)
   const publicUrl = `http://127.0.0.1:${port}`
   const redisPort = await findFreePort()
@@ -64,9 +68,14 @@ export async function startBenchGateway(options: BenchGatewayOptions): Promise<B
         clientId: idp.clientId,
         clientSecret: idp.clientSecret,
       },
-      backends: [{ path: '/mcp', name: 'bench', instances: [instance] }],
+      backends: [
+        {
+          ...{ path: '/mcp', name: 'bench', instances: [instance] },
+          ...(keepsLists && { cache: { lists: true } }),
+        },
+      ],
       lifetimes: { accessToken: '1h' },
-      limits: { inFlight: 5000 },
+      limits: { inFlight: 5000, inFlightPerSubject: 5000, streamsPerSubject: 5000 },
       // All of the load comes from one address. Another checkout may not know the section.
       ...(root === undefined && {
         rateLimits: { register: 'off', authorize: 'off', token: 'off' },
@@ -79,6 +88,7 @@ export async function startBenchGateway(options: BenchGatewayOptions): Promise<B
   bindTo(cpu, gateway.pid)
   return {
     url: `${publicUrl}/mcp`,
+    opsUrl: `http://127.0.0.1:${opsPort}`,
     accessTokens: [first, ...others],
     pid: gateway.pid,
     redisPort,

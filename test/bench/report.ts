@@ -2,6 +2,7 @@ import { median, percentile } from './figures.ts'
 import type { ColdGrants, ExpiryStorm } from './grants.ts'
 import type { HalfLoad } from './half-load.ts'
 import type { IdleStreams } from './idle-streams.ts'
+import type { KeptLists } from './kept-lists.ts'
 import type { LoadResult } from './load.ts'
 import type { SlowReading } from './slow-reader.ts'
 
@@ -97,6 +98,17 @@ export function renderExpiryStorm(storm: ExpiryStorm): string {
   return renderTable(
     ['calls at once', 'refreshes at the IdP', 'failures', 'all answered after, ms'],
     [[storm.calls, storm.refreshes, storm.failures, Math.round(storm.tookMs)].map(String)],
+  )
+}
+
+export function renderKeptLists(rows: readonly KeptLists[]): string {
+  return renderTable(
+    ['the list is', 'answers/s', 'CPU µs each', 'p50 ms', 'p99 ms', 'hit ratio', 'failures'],
+    rows.map(row => [
+      ...[row.name, row.requestsPerSecond.toFixed(0), row.cpuMicrosPerRequest.toFixed(1)],
+      ...[row.p50.toFixed(2), row.p99.toFixed(2)],
+      ...[row.hitRatio === undefined ? '—' : row.hitRatio.toFixed(4), `${row.failures}`],
+    ]),
   )
 }
 

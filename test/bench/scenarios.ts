@@ -5,6 +5,7 @@ import { type Contender, listContenders } from './contenders.ts'
 import { measureColdGrants, measureExpiryStorm } from './grants.ts'
 import { type HalfLoad, measureHalfLoad } from './half-load.ts'
 import { measureIdleStreams } from './idle-streams.ts'
+import { measureKeptLists } from './kept-lists.ts'
 import { type LoadResult, runLoad } from './load.ts'
 import { startNginx } from './nginx.ts'
 import { startBound } from './process.ts'
@@ -13,6 +14,7 @@ import {
   renderExpiryStorm,
   renderHalfLoad,
   renderIdleStreams,
+  renderKeptLists,
   renderLoadTable,
   renderSlowReaders,
   summarise,
@@ -64,6 +66,15 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     title: '2,000 open streams with an event every five seconds',
     run: options => runEach(options, 'idle', measureIdleStreams, renderIdleStreams),
   },
+  lists: {
+    title: 'tools/list: 30 tools (8 KB) of a backend that takes 5 ms to list them',
+    run: options =>
+      withBackend(startStreaming('lists', options), async ({ origin }) => ({
+        table: renderKeptLists(
+          await measureKeptLists(origin, options.contenderCpu, loadOf(options)),
+        ),
+      })),
+  },
   cold: {
     title: 'Cold grants',
     run: options =>
@@ -78,6 +89,10 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
         table: renderExpiryStorm(await measureExpiryStorm(origin, options.contenderCpu)),
       })),
   },
+}
+
+function loadOf({ connections, seconds, folder, loadCpu }: RunOptions) {
+  return { connections, seconds, folder, cpu: loadCpu }
 }
 
 function runCalls(
@@ -132,11 +147,7 @@ function load(options: RunOptions, contender: Contender, bytes: number): Promise
     accept: 'application/json, text/event-stream',
   }
   const request = { url, method: 'POST' as const, headers: { ...headers, ...fields } }
-  const { connections, seconds, folder, loadCpu } = options
-  return runLoad(
-    { ...request, body: callOf(bytes) },
-    { connections, seconds, pids, folder, cpu: loadCpu },
-  )
+  return runLoad({ ...request, body: callOf(bytes) }, { ...loadOf(options), pids })
 }
 
 /** Who takes part where it is not the bulk of calls that is measured. */

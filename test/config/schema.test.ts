@@ -41,7 +41,13 @@ describe('a minimal configuration', () => {
           required: [],
           tools: {},
           credential: { kind: 'upstream' },
-          timeouts: { connectMs: 2000, headersMs: 60_000 },
+          cache: { lists: false },
+          timeouts: {
+            ...{ connectMs: 2000, headersMs: 60_000, idleMs: 600_000, maxAgeMs: 3_600_000 },
+            methods: {},
+          },
+          probe: { kind: 'tcp', intervalMs: 10_000 },
+          connections: {},
         },
       ],
       registration: { enabled: true, loopback: true, appSchemes: true },
@@ -57,7 +63,15 @@ describe('a minimal configuration', () => {
         authorizationCodeSeconds: 60,
         loginSeconds: 600,
       },
-      limits: { bodyBytes: 4_194_304, headersBytes: 32_768, inFlight: 1024 },
+      limits: {
+        bodyBytes: 4_194_304,
+        headersBytes: 32_768,
+        stallMs: 30_000,
+        inFlight: 1024,
+        streams: 1024,
+        inFlightPerSubject: 256,
+        streamsPerSubject: 64,
+      },
       rateLimits: {
         register: { count: 60, windowSeconds: 60 },
         authorize: { count: 300, windowSeconds: 60 },
@@ -368,6 +382,21 @@ describe('backends', () => {
       'an instance with credentials',
       backend({ instances: ['http://u:p@a/mcp'] }),
       'backends[0].instances[0]: expected an http or https URL without credentials, query and fragment, such as http://crm-1:8080/mcp',
+    ],
+    [
+      'an address behind dns:',
+      backend({ instances: ['dns:http://10.0.0.1:8080/mcp'] }),
+      'backends[0].instances[0]: needs a name after dns:, not an address',
+    ],
+    [
+      'what is no URL behind dns:',
+      backend({ instances: ['dns:crm:8080'] }),
+      'backends[0].instances[0]: expected an http or https URL without credentials, query and fragment, such as dns:http://crm:8080/mcp',
+    ],
+    [
+      'a method with a limit that it cannot have',
+      backend({ timeouts: { methods: { 'tools/call': { maxAge: '5m' } } } }),
+      'backends[0].timeouts.methods.tools/call.maxAge: unknown key',
     ],
     [
       'an instance instead of a list',

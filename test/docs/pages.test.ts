@@ -35,6 +35,16 @@ describe('every page', () => {
     },
   )
 
+  it('is in an overview: docs/README.md, or the one of its folder', () => {
+    const overviews = pages.filter(({ file }) => /^docs\/(\w+\/)?README\.md$/.test(file))
+    const led = overviews.flatMap(({ file, text }) =>
+      linksOf(text).map(link => normalize(join(dirname(file), link.split('#')[0] ?? ''))),
+    )
+    const files = pages.map(({ file }) => file).filter(file => file !== 'docs/README.md')
+    const outside = ['README.md']
+    expect(files.filter(file => ![...led, ...outside].includes(file))).toEqual([])
+  })
+
   it('names only npm scripts that exist', () => {
     const named = pages.flatMap(({ file, text }) =>
       [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, script = '']) => ({ file, script })),

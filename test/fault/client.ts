@@ -153,7 +153,8 @@ async function askToken(origin: string, form: Record<string, string>): Promise<T
   }
 }
 
-function authorizationUrl(house: Reach, clientId: string, codeVerifier: string): string {
+/** Where the browser of a user begins. */
+export function authorizationUrl(house: Reach, clientId: string, codeVerifier: string): string {
   const query = new URLSearchParams({
     response_type: 'code',
     client_id: clientId,

@@ -45,6 +45,7 @@ export type FaultHouse = {
 /** One place among the replicas; the process in it may end and start again. */
 export type Replica = {
   origin: string
+  opsOrigin: string
   /** What every process in this place has written, as parsed lines. */
   lines(): LogLine[]
   /** SIGKILL; out of the front. */
@@ -141,6 +142,9 @@ function createReplica(
   return {
     get origin() {
       return current?.origin ?? ''
+    },
+    get opsOrigin() {
+      return current?.opsOrigin ?? ''
     },
     lines: () => [...past, current?.logs() ?? ''].flatMap(parseLines),
     kill: async () => void (await leave()?.kill()),

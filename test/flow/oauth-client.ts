@@ -93,7 +93,10 @@ export function createOAuthClient(
 }
 
 /** A browser that stops where the client takes over. */
-export function openBrowser({ secrets }: Landscape, stop?: (url: URL) => boolean): BrowserAgent {
+export function openBrowser(
+  { secrets }: Pick<Landscape, 'secrets'>,
+  stop?: (url: URL) => boolean,
+): BrowserAgent {
   const isRedirectUri = (url: URL) => url.href.startsWith(`${REDIRECT_URI}?`)
   return createBrowserAgent({
     secrets,

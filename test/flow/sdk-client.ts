@@ -38,7 +38,11 @@ export type SdkClient = {
 const IDENTITY = { name: 'sdk-client', version: '1.0.0' }
 
 /** The v1 SDK, which speaks 2025-11-25. @param forgets whether its host keeps no refresh token */
-export function createLegacySdk(landscape: Landscape, url: string, forgets = false): SdkClient {
+export function createLegacySdk(
+  landscape: Pick<Landscape, 'secrets'>,
+  url: string,
+  forgets = false,
+): SdkClient {
   const { login, provider, callback } = createProvider(landscape, forgets)
   const authProvider = provider as LegacyProvider
   const connect = async () => {
@@ -62,7 +66,7 @@ export function createLegacySdk(landscape: Landscape, url: string, forgets = fal
 
 /** The v2 SDK. @param versionNegotiation which eras it offers */
 export function createModernSdk(
-  landscape: Landscape,
+  landscape: Pick<Landscape, 'secrets'>,
   url: string,
   versionNegotiation: VersionNegotiationOptions,
 ): SdkClient {
@@ -99,7 +103,7 @@ function signingIn(
 }
 
 /** The host's half of an SDK's OAuth code: keeps what it is told to, and walks the browser through consent. */
-function createProvider(landscape: Landscape, forgets = false) {
+function createProvider(landscape: Pick<Landscape, 'secrets'>, forgets = false) {
   const login: SavedLogin = { logins: 0, accessTokens: [] }
   const browser = openBrowser(landscape)
   let codeVerifier = ''
@@ -138,7 +142,9 @@ function createProvider(landscape: Landscape, forgets = false) {
     discoveryState: () => discovered,
     redirectToAuthorization: async (url: URL) => {
       login.logins += 1
-      const page = await browser.submit(await browser.open(url.href), { button: 'approve' })
+      const first = await browser.open(url.href)
+      // An authorization server that asks nobody has sent the browser back already.
+      const page = first.isStop ? first : await browser.submit(first, { button: 'approve' })
       callback = new URL(page.url).searchParams
       if (!page.isStop || callback.get('state') !== state) {
         throw new Error(`the browser ended at ${page.url}`)

@@ -33,6 +33,7 @@ describe('what a reload changes', () => {
     ['redis', REDIS, BASE],
     ['keepAlive', 'keepAlive: 10s\n', BASE],
     ['limits', 'limits: { headers: 8KiB }\n', BASE],
+    ['limits', 'limits: { stall: 5s }\n', BASE],
     ['lifetimes', 'lifetimes: { refreshGrace: 1s }\n', BASE],
     [
       'upstream',

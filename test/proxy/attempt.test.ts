@@ -3,12 +3,12 @@ import { createLogger } from '../../src/observability/log.ts'
 import { Attempt, type AttemptEvents } from '../../src/proxy/attempt.ts'
 import { createBackend } from '../../src/proxy/backends.ts'
 import { type Arrival, Call } from '../../src/proxy/call.ts'
-import { backendOptions, claims, startBackend } from './support.ts'
+import { backendOptions, claims, noNames, startBackend } from './support.ts'
 
 test('a call whose client leaves while the connection is being made never reaches the instance', async () => {
   const instance = await startBackend()
   const backend = createBackend(backendOptions([instance.url]), {
-    ...{ connections: 4, now: () => 0, random: () => 0, logger: createLogger('silent') },
+    ...{ resolveName: noNames, now: () => 0, random: () => 0, logger: createLogger('silent') },
   })
   const finished = Promise.withResolvers<void>()
   const happened: string[] = []
@@ -21,10 +21,16 @@ test('a call whose client leaves while the connection is being made never reache
   }
   const dispatch = (path: string): Attempt => {
     // The part of an arrival that an attempt touches.
-    const arrival = { backend } as unknown as Arrival
-    const member = backend.balancer.take([])!
+    const arrival = { backend, req: {}, head: {} } as unknown as Arrival
+    const member = backend.balancer.take([], 'calls')!
     const attempt = new Attempt(new Call(arrival, claims({}), () => {}), member, events)
-    const request = { path, method: 'POST', fields: [], body: Buffer.from('{}') }
+    const request = {
+      path,
+      method: 'POST',
+      fields: [],
+      body: Buffer.from('{}'),
+      headersTimeoutMs: 5000,
+    }
     member.value.connector.dispatch(request, attempt)
     return attempt
   }
@@ -34,6 +40,6 @@ test('a call whose client leaves while the connection is being made never reache
   await finished.promise
   expect(instance.seen.map(seen => seen.url)).toEqual(['/stayed'])
   expect(happened).toEqual([])
-  expect(backend.balancer.members.map(member => member.inFlight)).toEqual([0])
+  expect(backend.balancer.members.map(member => member.calls)).toEqual([0])
   await backend.close()
 })

@@ -1,13 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { type Balancer, createBalancer, type Member } from '../../src/proxy/balancer.ts'
 
-function setUp(names: string[], draws: number[] = []) {
+function setUp(names: string[], draws: number[] = [], room = { calls: 100, streams: 100 }) {
   const clock = { now: 1000 }
   const changes: string[] = []
   const queue = [...draws]
   const balancer = createBalancer(names, {
     now: () => clock.now,
     random: () => queue.shift() ?? 0,
+    room,
     onChange: (name, change) => changes.push(`${name} ${change}`),
   })
   return { balancer, clock, changes }
@@ -24,32 +25,32 @@ function fail(balancer: Balancer<string>, name: string, times: number): void {
 describe('choice', () => {
   test('takes the one of two drawn that has fewer requests in flight', () => {
     const { balancer } = setUp(['a', 'b', 'c'], [0, 0, 0, 0])
-    expect(balancer.take([])?.value).toBe('a')
-    expect(balancer.take([])?.value).toBe('b')
+    expect(balancer.take([], 'calls')?.value).toBe('a')
+    expect(balancer.take([], 'calls')?.value).toBe('b')
   })
 
   test('never draws the same one twice', () => {
     for (const second of [0, 0.49, 0.5, 0.99]) {
       const { balancer } = setUp(['a', 'b', 'c'], [0.5, second])
-      memberOf(balancer, 'b').inFlight = 9
-      expect(balancer.take([])?.value).not.toBe('b')
+      memberOf(balancer, 'b').calls = 9
+      expect(balancer.take([], 'calls')?.value).not.toBe('b')
     }
   })
 
   test('offers none that was tried, and nothing when all were', () => {
     const { balancer } = setUp(['a', 'b'])
-    const first = balancer.take([])!
-    const second = balancer.take([first])!
+    const first = balancer.take([], 'calls')!
+    const second = balancer.take([first], 'calls')!
     expect(second.value).not.toBe(first.value)
-    expect(balancer.take([first, second])).toBeUndefined()
+    expect(balancer.take([first, second], 'calls')).toBeUndefined()
   })
 
   test('counts a request as in flight until it is released', () => {
     const { balancer } = setUp(['a'])
-    const member = balancer.take([])!
-    expect(member.inFlight).toBe(1)
-    balancer.release(member)
-    expect(member.inFlight).toBe(0)
+    const member = balancer.take([], 'calls')!
+    expect(member.calls).toBe(1)
+    balancer.release(member, 'calls')
+    expect(member.calls).toBe(0)
   })
 })
 
@@ -60,7 +61,7 @@ describe('ejection', () => {
     expect(changes).toEqual([])
     fail(balancer, 'a', 1)
     expect(changes).toEqual(['a ejected'])
-    expect([1, 2, 3].map(() => balancer.take([])?.value)).toEqual(['b', 'b', 'b'])
+    expect([1, 2, 3].map(() => balancer.take([], 'calls')?.value)).toEqual(['b', 'b', 'b'])
   })
 
   test('forgets failures at the first answer', () => {
@@ -85,16 +86,16 @@ describe('ejection', () => {
   test('offers an ejected instance where all others were tried', () => {
     const { balancer } = setUp(['a', 'b'])
     fail(balancer, 'a', 5)
-    expect(balancer.take([memberOf(balancer, 'b')])?.value).toBe('a')
+    expect(balancer.take([memberOf(balancer, 'b')], 'calls')?.value).toBe('a')
   })
 
   test('lets exactly one request try it when its time is over, and takes it back on success', () => {
     const { balancer, clock, changes } = setUp(['a', 'b'])
     fail(balancer, 'a', 5)
     clock.now += 10
-    const trial = balancer.take([])!
+    const trial = balancer.take([], 'calls')!
     expect(trial.value).toBe('a')
-    expect(balancer.take([])?.value).toBe('b')
+    expect(balancer.take([], 'calls')?.value).toBe('b')
     balancer.report(trial, 'answered')
     expect(changes).toEqual(['a ejected', 'a returned'])
   })
@@ -103,18 +104,147 @@ describe('ejection', () => {
     const { balancer, clock } = setUp(['a', 'b'])
     fail(balancer, 'a', 5)
     clock.now += 10
-    balancer.report(balancer.take([])!, 'failed')
+    balancer.report(balancer.take([], 'calls')!, 'failed')
     clock.now += 19
-    expect(balancer.take([])?.value).toBe('b')
+    expect(balancer.take([], 'calls')?.value).toBe('b')
     clock.now += 1
-    expect(balancer.take([])?.value).toBe('a')
+    expect(balancer.take([], 'calls')?.value).toBe('a')
   })
 
   test('gives the trial to another request where the first came to no result', () => {
     const { balancer, clock } = setUp(['a', 'b'])
     fail(balancer, 'a', 5)
     clock.now += 10
-    balancer.release(balancer.take([])!)
-    expect(balancer.take([])?.value).toBe('a')
+    balancer.release(balancer.take([], 'calls')!, 'calls')
+    expect(balancer.take([], 'calls')?.value).toBe('a')
   })
+})
+
+describe('calls and streams', () => {
+  test('are balanced each by their own kind', () => {
+    const { balancer } = setUp(['a', 'b'])
+    memberOf(balancer, 'a').streams = 50
+    memberOf(balancer, 'b').calls = 1
+    expect(balancer.take([], 'calls')?.value).toBe('a')
+    expect(balancer.take([], 'streams')?.value).toBe('b')
+  })
+
+  test('have a room of their own at each instance', () => {
+    const { balancer } = setUp(['a', 'b'], [], { calls: 1, streams: 2 })
+    const streams = [1, 2, 3, 4, 5].map(() => balancer.take([], 'streams')?.value)
+    expect(streams.toSorted()).toEqual(['a', 'a', 'b', 'b', undefined])
+    expect(balancer.take([], 'calls')?.value).toBe('a')
+    expect(balancer.take([], 'calls')?.value).toBe('b')
+    expect(balancer.take([], 'calls')).toBeUndefined()
+  })
+})
+
+describe('slow start', () => {
+  /** How many of 1000 calls, none of which ends, go to `name`. */
+  function shareOf(name: string, balancer: Balancer<string>): number {
+    const taken = Array.from({ length: 1000 }, () => {
+      const member = balancer.take([], 'calls')!
+      balancer.release(member, 'calls')
+      return member.value
+    })
+    return taken.filter(value => value === name).length / 1000
+  }
+
+  /** The same each time. */
+  function createDraws(): number[] {
+    let state = 1
+    return Array.from({ length: 20_000 }, () => {
+      state = (state * 48_271) % 2_147_483_647
+      return state / 2_147_483_647
+    })
+  }
+
+  test('gives an instance that has returned a tenth of its share, and all of it after 30 s', () => {
+    const { balancer, clock } = setUp(['a', 'b'], createDraws())
+    fail(balancer, 'a', 5)
+    balancer.report(memberOf(balancer, 'a'), 'answered')
+    expect(shareOf('a', balancer)).toBeLessThan(0.1)
+    clock.now += 15
+    balancer.tick()
+    expect(shareOf('a', balancer)).toBeGreaterThan(0.15)
+    clock.now += 15
+    balancer.tick()
+    expect(memberOf(balancer, 'a').warmingSince).toBeUndefined()
+    expect(shareOf('a', balancer)).toBeGreaterThan(0.4)
+  })
+
+  test('gives an instance that is new little at first, but not where all are', () => {
+    const { balancer } = setUp([], createDraws())
+    balancer.add(['a', 'b'])
+    expect(shareOf('b', balancer)).toBeGreaterThan(0.4)
+    balancer.add(['c'])
+    expect(shareOf('c', balancer)).toBeLessThan(0.1)
+  })
+
+  test('withholds nothing from an instance that is alone', () => {
+    const { balancer } = setUp(['a', 'b'], createDraws())
+    balancer.add(['c'])
+    for (const name of ['a', 'b']) balancer.remove(name)
+    expect(shareOf('c', balancer)).toBe(1)
+  })
+})
+
+describe('instances that come and go', () => {
+  test('get no more requests once they are gone, and what is under way there ends as usual', () => {
+    const { balancer } = setUp(['a', 'b'])
+    const member = memberOf(balancer, 'a')
+    expect(balancer.take([], 'calls')).toBe(member)
+    balancer.remove('a')
+    expect([1, 2].map(() => balancer.take([], 'calls')?.value)).toEqual(['b', 'b'])
+    balancer.release(member, 'calls')
+    expect(member.calls).toBe(0)
+  })
+
+  test('count no more among the ejected once they are gone', () => {
+    const { balancer, changes } = setUp(['a', 'b', 'c', 'd'])
+    fail(balancer, 'a', 5)
+    const gone = memberOf(balancer, 'a')
+    balancer.remove('a')
+    for (const report of ['failed', 'answered'] as const) balancer.report(gone, report)
+    fail(balancer, 'b', 5)
+    fail(balancer, 'c', 5)
+    expect(changes).toEqual(['a ejected', 'b ejected'])
+  })
+})
+
+describe('probes', () => {
+  test('eject an instance that is dead three times in a row', () => {
+    const { balancer, changes } = setUp(['a', 'b'])
+    const member = memberOf(balancer, 'a')
+    for (const times of [0, 0, 1]) {
+      balancer.noteProbe(member, 'dead')
+      expect(changes).toHaveLength(times)
+    }
+  })
+
+  test('keep requests away for as long as they find it dead', () => {
+    const { balancer, clock } = setUp(['a', 'b'])
+    const member = memberOf(balancer, 'a')
+    for (let time = 0; time < 20; time += 1) {
+      balancer.noteProbe(member, 'dead')
+      if (time > 2) expect(balancer.take([], 'calls')?.value).toBe('b')
+      clock.now += 9
+    }
+  })
+
+  test.each([
+    ['open', 'unreachable', true],
+    ['open', 'failed', false],
+    ['answered', 'unreachable', true],
+    ['answered', 'failed', true],
+  ] as const)(
+    'that find %s an instance whose requests were %s: it returns: %s',
+    (finding, report, returns) => {
+      const { balancer, changes } = setUp(['a', 'b'])
+      const member = memberOf(balancer, 'a')
+      for (let time = 0; time < 5; time += 1) balancer.report(member, report)
+      balancer.noteProbe(member, finding)
+      expect(changes).toEqual(returns ? ['a ejected', 'a returned'] : ['a ejected'])
+    },
+  )
 })

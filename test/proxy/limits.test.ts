@@ -1,16 +1,21 @@
 import type { ServerResponse } from 'node:http'
 import { describe, expect, test } from 'vitest'
+import { createAdmission } from '../../src/proxy/admission.ts'
+import type { ShareLimits } from '../../src/proxy/shares.ts'
 import {
+  type Ask,
   ask,
+  claims,
   eventually,
   GOOD_TOKEN,
+  NOW,
   open,
   RawClient,
   startBackend,
   startGateway,
 } from './support.ts'
 
-const LIMITS = { bodyBytes: 1000, inFlight: 2 }
+const LIMITS = { bodyBytes: 1000, inFlight: 2, streams: 2 }
 const HEAD = ['POST /crm/mcp HTTP/1.1', 'Host: a', `Authorization: Bearer ${GOOD_TOKEN}`]
 
 describe('a body', () => {
@@ -58,7 +63,7 @@ describe('a body', () => {
     const backend = await startBackend()
     const gateway = await startGateway({
       instances: [backend.url],
-      proxy: { limits: { bodyBytes: 1000, inFlight: 1 } },
+      proxy: { limits: { bodyBytes: 1000, inFlight: 1, streams: 1 } },
       listener: { stallMs: 100 },
     })
     const client = new RawClient(gateway.port).send(...HEAD, 'Content-Length: 10', '', 'slow')
@@ -98,7 +103,7 @@ describe('requests in flight', () => {
     })
     const gateway = await startGateway({
       instances: [backend.url],
-      proxy: { limits: { bodyBytes: 1000, inFlight: 1 } },
+      proxy: { limits: { bodyBytes: 1000, inFlight: 1, streams: 1 } },
     })
     for (mode of ['ok', 'reset', 'refuse', 'ok', 'reset', 'refuse']) {
       const { status } = await ask(gateway, { body: '{}' })
@@ -107,5 +112,80 @@ describe('requests in flight', () => {
     expect((await ask(gateway, { body: Buffer.alloc(2000) })).status).toBe(413)
     mode = 'ok'
     expect((await ask(gateway)).status).toBe(200)
+  })
+})
+
+describe('the share of one subject', () => {
+  const waiting: ServerResponse[] = []
+  async function setUp(limits: Partial<ShareLimits>) {
+    waiting.length = 0
+    const backend = await startBackend((_req, res) => {
+      waiting.push(res)
+    })
+    return startGateway({
+      instances: [backend.url],
+      proxy: {
+        limits: { ...LIMITS, inFlight: 100, ...limits },
+        admission: createAdmission({
+          verifyAccessToken: async token => claims({ subject: token }),
+          now: () => NOW,
+        }),
+      },
+    })
+  }
+  const reach = (count: number) => eventually(() => waiting.length === count, `${count} arrive`)
+
+  test('is over with 429 and Retry-After, without touching that of others, until one is over', async () => {
+    const gateway = await setUp({ inFlightPerSubject: 2 })
+    const both = [open(gateway, { token: 'ann' }), open(gateway, { token: 'ann' })]
+    await reach(2)
+    const refused = await ask(gateway, { token: 'ann' })
+    expect([refused.status, refused.headers['retry-after']]).toEqual([429, '1'])
+    expect(refused.body).toContain('-32018')
+    const other = open(gateway, { token: 'bob' })
+    await reach(3)
+    for (const res of waiting) res.end()
+    for (const reply of [...(await Promise.all(both)), await other]) reply.resume()
+    const next = open(gateway, { token: 'ann' })
+    await reach(4)
+    waiting[3]?.end()
+    expect((await next).resume().statusCode).toBe(200)
+    expect(gateway.log).toEqual([
+      expect.objectContaining({ level: 'info', status: 429, failure: 'subjectOverloaded' }),
+    ])
+  })
+
+  test.each<[string, Ask]>([
+    ['GET', { method: 'GET' }],
+    ['subscriptions/listen', { headers: { 'Mcp-Method': 'subscriptions/listen' }, body: '{}' }],
+  ])('of streams is one of its own, and leaves calls alone: %s', async (_, stream) => {
+    const gateway = await setUp({ streamsPerSubject: 1 })
+    const opened = open(gateway, { ...stream, token: 'ann' })
+    await reach(1)
+    const refused = await ask(gateway, { ...stream, token: 'ann' })
+    expect([refused.status, refused.headers['retry-after']]).toEqual([429, '30'])
+    expect(refused.body).toContain('-32019')
+    const [call, other] = [
+      open(gateway, { token: 'ann' }),
+      open(gateway, { ...stream, token: 'bob' }),
+    ]
+    await reach(3)
+    for (const res of waiting) res.end()
+    for (const reply of await Promise.all([opened, call, other])) reply.resume()
+    const next = open(gateway, { ...stream, token: 'ann' })
+    await reach(4)
+    waiting[3]?.end()
+    expect((await next).resume().statusCode).toBe(200)
+  })
+
+  test('is free again when the client has left', async () => {
+    const gateway = await setUp({ streamsPerSubject: 1 })
+    const head = ['GET /crm/mcp HTTP/1.1', 'Host: a', 'Authorization: Bearer ann', '', '']
+    const client = new RawClient(gateway.port).send(...head)
+    await reach(1)
+    client.socket.destroy()
+    await eventually(() => gateway.proxy.state().callsInFlight === 0, 'it is noticed')
+    new RawClient(gateway.port).send(...head)
+    await reach(2)
   })
 })

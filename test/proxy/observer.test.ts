@@ -8,13 +8,17 @@ async function setUp(instances: string[], proxy = {}) {
   const ended: Ended[] = []
   const times: [number, number][] = []
   const forbidden: object[] = []
+  const repeats: object[] = []
   const observe = (backend: string): BackendObserver => ({
     answered: (...both) => void times.push(both),
     ended: (...one) => void ended.push(one),
+    repeated: (...one) => void repeats.push(one),
+    instanceChanged: () => {},
+    probed: () => {},
     forbade: refused => void forbidden.push({ backend, ...refused }),
   })
   const gateway = await startGateway({ instances, proxy: { observe, ...proxy } })
-  return { gateway, ended, times, forbidden }
+  return { gateway, ended, times, forbidden, repeats }
 }
 
 describe('every request is told once', () => {

@@ -2,15 +2,18 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { RepeatReason } from '../../src/proxy/repeats.ts'
 import type { FreshToken } from '../../src/upstream/tokens.ts'
 import {
   ask,
+  DEAF,
   deadUrl,
   GOOD_TOKEN,
   open,
   RawClient,
   startBackend,
   startGateway,
+  TIMEOUTS,
   UPSTREAM_TOKEN,
   usable,
 } from './support.ts'
@@ -98,7 +101,7 @@ describe('a request that may have reached a backend', () => {
     const raw = await startRaw(() => {})
     const gateway = await startGateway({
       instances: [raw.url, raw.url],
-      backend: { headersTimeoutMs: 150 },
+      backend: { timeouts: { ...TIMEOUTS, headersMs: 150 } },
     })
     const reply = await ask(gateway, CALL)
     expect(reply.status).toBe(504)
@@ -186,7 +189,7 @@ describe('a request whose upstream token a backend refuses', () => {
     })
     const gateway = await startGateway({
       instances: [backend.url],
-      proxy: { limits: { bodyBytes: 100, inFlight: 1 } },
+      proxy: { limits: { bodyBytes: 100, inFlight: 1, streams: 1 } },
       tokens: {
         peek: () => usable(backend.seen.length > 0 ? 'fresh' : 'stale'),
         resolveAfterRejection: () => {
@@ -197,8 +200,9 @@ describe('a request whose upstream token a backend refuses', () => {
     })
     const client = new RawClient(gateway.port)
     client.send(
-      'GET /crm/mcp?left HTTP/1.1',
+      'POST /crm/mcp?left HTTP/1.1',
       'Host: a',
+      'Content-Length: 0',
       `Authorization: Bearer ${GOOD_TOKEN}`,
       '',
       '',
@@ -211,5 +215,135 @@ describe('a request whose upstream token a backend refuses', () => {
     token.resolve(usable('fresh'))
     expect((await ask(gateway, { path: '/crm/mcp?last' })).status).toBe(200)
     expect(backend.seen.map(seen => seen.url.split('?')[1])).toEqual(['left', 'next', 'last'])
+  })
+})
+
+describe('a request that only reads', () => {
+  const READ = { body: '{"jsonrpc":"2.0","id":1,"method":"tools/list"}' }
+  const breaks = (socket: Socket) => socket.resetAndDestroy()
+
+  /** An instance that misbehaves, and one that answers; the first is chosen first. */
+  async function setUp(misbehave: (socket: Socket) => void, proxy = {}) {
+    const raw = await startRaw(misbehave)
+    const good = await startBackend()
+    const told: [RepeatReason, boolean][] = []
+    const gateway = await startGateway({
+      instances: [raw.url, good.url],
+      backend: { timeouts: { ...TIMEOUTS, headersMs: 150 } },
+      proxy: {
+        random: () => 0,
+        observe: () => ({ ...DEAF, repeated: (...one) => void told.push(one) }),
+        ...proxy,
+      },
+    })
+    return { raw, good, told, gateway }
+  }
+
+  test.each([
+    ['the connection is reset', 'lost', breaks],
+    ['the answer is no HTTP', 'lost', (socket: Socket) => socket.end('hello\r\n\r\n')],
+    [
+      'a small answer is cut',
+      'lost',
+      (socket: Socket) => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{'),
+    ],
+    ['no head comes in time', 'late', () => {}],
+    ...[502, 503, 504].map(
+      status =>
+        [
+          `it answers ${status}`,
+          'unavailable',
+          (socket: Socket) => socket.write(`HTTP/1.1 ${status} No\r\nContent-Length: 2\r\n\r\nno`),
+        ] as const,
+    ),
+  ] as const)('goes to another instance where %s', async (_how, reason, misbehave) => {
+    const { raw, good, told, gateway } = await setUp(misbehave)
+    expect((await ask(gateway, READ)).status).toBe(200)
+    expect([raw.requests, good.seen.length]).toEqual([1, 1])
+    expect(good.seen[0]?.body).toBe(READ.body)
+    expect(told).toEqual([[reason, true]])
+    expect(gateway.log).toMatchObject([{ msg: 'sent once more', reason }])
+  })
+
+  test.each([
+    'initialize',
+    'server/discover',
+    'resources/read',
+    'prompts/get',
+    'completion/complete',
+  ])('is %s among others', async method => {
+    const { good, gateway } = await setUp(breaks)
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method })
+    expect((await ask(gateway, { body })).status).toBe(200)
+    expect(good.seen).toHaveLength(1)
+  })
+
+  test.each([
+    ['tools/call', '{"method":"tools/call","params":{"name":"pay"}}', {}],
+    ['a call that its header calls a list', CALL.body, { 'mcp-method': 'tools/list' }],
+    ['a notification', '{"method":"notifications/cancelled"}', {}],
+    ['a method that nobody knows', '{"method":"acme/do"}', {}],
+    ['a response', '{"jsonrpc":"2.0","id":1,"result":{}}', {}],
+    ['several messages in one', '[{"method":"tools/list"}]', {}],
+    ['two methods in one', '{"method":"tools/list","method":"tools/call"}', {}],
+    ['no JSON', 'tools/list', {}],
+    ['a compressed body', READ.body, { 'content-encoding': 'gzip' }],
+    [
+      'a list that its header calls a call',
+      READ.body,
+      { 'mcp-method': 'tools/call', 'mcp-protocol-version': '2026-07-28' },
+    ],
+  ])('is not %s', async (_what, body, headers) => {
+    const { good, gateway, told } = await setUp(breaks)
+    expect((await ask(gateway, { body, headers })).status).toBe(502)
+    expect(good.seen).toHaveLength(0)
+    expect(told).toEqual([])
+  })
+
+  test('is sent once more and not twice more', async () => {
+    const raws = await Promise.all([startRaw(breaks), startRaw(breaks), startRaw(breaks)])
+    const gateway = await startGateway({ instances: raws.map(raw => raw.url) })
+    expect((await ask(gateway, READ)).status).toBe(502)
+    expect(raws.reduce((sum, raw) => sum + raw.requests, 0)).toBe(2)
+  })
+
+  test('meets its only instance again where the connection broke, but not after its 503', async () => {
+    let answers = 0
+    const backend = await startBackend((req, res) => {
+      answers += 1
+      if (answers === 1) req.socket.resetAndDestroy()
+      else res.writeHead(answers === 2 ? 200 : 503).end('it')
+    })
+    const gateway = await startGateway({ instances: [backend.url] })
+    expect((await ask(gateway, READ)).status).toBe(200)
+    expect((await ask(gateway, READ)).status).toBe(503)
+    expect(answers).toBe(3)
+  })
+
+  test('is not sent once more when a part of its answer is out', async () => {
+    const { good, gateway } = await setUp(socket =>
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n{'),
+    )
+    const reply = await open(gateway, READ)
+    await expect(reply.toArray()).rejects.toThrow('aborted')
+    expect(good.seen).toHaveLength(0)
+  })
+
+  test('is told what went wrong when the budget of its backend is spent', async () => {
+    const { told, gateway, good } = await setUp(breaks, { random: () => 0.999 })
+    for (let time = 0; time < 40; time += 1) await ask(gateway, READ)
+    // The instance is ejected after five.
+    expect(told.every(([, isGranted]) => isGranted)).toBe(true)
+    expect(good.seen).toHaveLength(40)
+    const raws = await Promise.all([startRaw(breaks), startRaw(breaks)])
+    const results: boolean[] = []
+    const failing = await startGateway({
+      instances: raws.map(raw => raw.url),
+      proxy: { observe: () => ({ ...DEAF, repeated: (_, granted) => void results.push(granted) }) },
+    })
+    for (let time = 0; time < 15; time += 1) await ask(failing, READ)
+    expect(results.filter(isGranted => isGranted)).toHaveLength(10)
+    expect(results.filter(isGranted => !isGranted)).toHaveLength(5)
+    expect(raws.reduce((sum, raw) => sum + raw.requests, 0)).toBe(25)
   })
 })

@@ -156,7 +156,7 @@ describe('a client that leaves', () => {
     const backend = await startBackend()
     const gateway = await startGateway({
       instances: [backend.url],
-      proxy: { limits: { bodyBytes: 100, inFlight: 1 } },
+      proxy: { limits: { bodyBytes: 100, inFlight: 1, streams: 1 } },
       tokens: {
         peek: () => (isAsked ? usable('another') : undefined),
         resolve: () => {
@@ -166,7 +166,8 @@ describe('a client that leaves', () => {
       },
     })
     const client = new RawClient(gateway.port)
-    client.send('GET /crm/mcp HTTP/1.1', 'Host: a', `Authorization: Bearer ${GOOD_TOKEN}`, '', '')
+    const head = ['POST /crm/mcp HTTP/1.1', 'Host: a', `Authorization: Bearer ${GOOD_TOKEN}`]
+    client.send(...head, 'Content-Length: 0', '', '')
     await eventually(() => isAsked, 'the token is asked for')
     client.socket.destroy()
     await enter(gateway)
@@ -178,7 +179,7 @@ describe('a client that leaves', () => {
 
   test('frees its place when it leaves while sending', async () => {
     const backend = await startBackend()
-    const limits = { bodyBytes: 100, inFlight: 1 }
+    const limits = { bodyBytes: 100, inFlight: 1, streams: 1 }
     const gateway = await startGateway({ instances: [backend.url], proxy: { limits } })
     const head = ['POST /crm/mcp HTTP/1.1', 'Host: a', `Authorization: Bearer ${GOOD_TOKEN}`]
     const half = new RawClient(gateway.port)

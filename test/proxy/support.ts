@@ -10,7 +10,9 @@ import { createListener, type ListenerOptions } from '../../src/http/listener.ts
 import { createLogger } from '../../src/observability/log.ts'
 import { createAdmission } from '../../src/proxy/admission.ts'
 import type { BackendOptions } from '../../src/proxy/backends.ts'
+import type { BackendObserver } from '../../src/proxy/observer.ts'
 import { createProxy, type ProxyOptions } from '../../src/proxy/proxy.ts'
+import type { TimeoutOptions } from '../../src/proxy/time-limits.ts'
 import type { FreshToken, UpstreamTokenSource, Usable } from '../../src/upstream/tokens.ts'
 
 export const PUBLIC_URL = 'https://mcp.example.com'
@@ -20,7 +22,7 @@ export const OTHER_RESOURCE_TOKEN = 'token-for-another-resource'
 export const EXPIRED_TOKEN = 'expired-token'
 export const UPSTREAM_TOKEN = 'upstream-token-1'
 
-const NOW = 1_800_000_000
+export const NOW = 1_800_000_000
 
 export type Seen = { method: string; url: string; rawHeaders: string[]; body: string }
 export type Backend = {
@@ -108,7 +110,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     tokens: { ...steadyTokens(), ...options.tokens },
     allowedOrigins: ['https://app.example.com'],
     trustedProxies: [],
-    limits: { bodyBytes: 100_000, inFlight: 100 },
+    limits: { bodyBytes: 100_000, inFlight: 100, streams: 100 },
     logger: createLogger('info', sink),
     now: () => NOW,
     ...options.proxy,
@@ -129,6 +131,29 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   return { port, log, proxy, listener }
 }
 
+export const TIMEOUTS: TimeoutOptions = {
+  connectMs: 2000,
+  headersMs: 10_000,
+  idleMs: 60_000,
+  maxAgeMs: 3_600_000,
+  methods: {},
+}
+
+/** Hears nothing; a test takes the place of what it wants to hear. */
+export const DEAF: BackendObserver = {
+  answered: () => {},
+  ended: () => {},
+  repeated: () => {},
+  instanceChanged: () => {},
+  probed: () => {},
+  forbade: () => {},
+}
+
+/** For backends whose instances have no names. */
+export const noNames = async (): Promise<never> => {
+  throw new Error('no name is to be resolved')
+}
+
 export function backendOptions(instances: string[]): BackendOptions {
   return {
     name: 'crm',
@@ -136,8 +161,8 @@ export function backendOptions(instances: string[]): BackendOptions {
     resource: RESOURCE,
     instances,
     scopes: ['mcp.access', 'crm.read'],
-    connectTimeoutMs: 2000,
-    headersTimeoutMs: 10_000,
+    timeouts: TIMEOUTS,
+    room: { calls: 100, streams: 100 },
   }
 }
 

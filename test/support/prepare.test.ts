@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
-const NEEDED = ['redis-server', 'redis-sentinel', 'chromium']
+/** Command and package. */
+const NEEDED = [
+  ['redis-server', 'redis-server'],
+  ['redis-sentinel', 'redis-sentinel'],
+  ['chromium', 'chromium'],
+  ['promtool', 'prometheus'],
+  ['slowhttptest', 'slowhttptest'],
+] as const
 
 let folder: string
 
@@ -27,23 +34,32 @@ function prepare() {
 
 describe('preparing the machine for the tests', () => {
   it('is silent where all is there, under any name that it goes by', () => {
-    for (const name of ['redis-server', 'redis-sentinel', 'google-chrome']) install(name)
+    for (const name of [
+      'redis-server',
+      'redis-sentinel',
+      'google-chrome',
+      'promtool',
+      'slowhttptest',
+    ])
+      install(name)
     expect(prepare()).toEqual({ status: 0, output: '' })
   })
 
   it.each(NEEDED)(
     'fails and says what to do where %s is missing and cannot be installed',
-    missing => {
-      for (const name of NEEDED) if (name !== missing) install(name)
+    (missing, debianPackage) => {
+      for (const [name] of NEEDED) if (name !== missing) install(name)
       const { status, output } = prepare()
       expect(status).toBe(1)
-      expect(output).toContain(`sudo apt-get install ${missing}\n`)
+      expect(output).toContain(`sudo apt-get install ${debianPackage}\n`)
     },
   )
 
   it.runIf(process.getuid?.() === 0)('installs only what is missing, as root on Debian', () => {
     install('redis-server')
     install('chromium')
+    install('promtool')
+    install('slowhttptest')
     const created = join(folder, 'redis-sentinel')
     install('apt-get', `case "$*" in *install*) : > ${created}; /bin/chmod 755 ${created};; esac`)
     const { status, output } = prepare()
@@ -51,6 +67,21 @@ describe('preparing the machine for the tests', () => {
     expect(output).toMatch(/> apt-get install .* redis-sentinel\n/)
     expect(status).toBe(0)
   })
+
+  it.runIf(process.getuid?.() === 0)(
+    'leaves no Prometheus running on the port of the gateway',
+    () => {
+      for (const [name] of NEEDED) if (name !== 'promtool') install(name)
+      install(
+        'apt-get',
+        `: > ${join(folder, 'promtool')}; /bin/chmod 755 ${join(folder, 'promtool')}`,
+      )
+      install('systemctl')
+      const { status, output } = prepare()
+      expect(output).toContain('> systemctl disable --now prometheus\n')
+      expect(status).toBe(0)
+    },
+  )
 
   it.runIf(process.getuid?.() === 0)('fails where apt-get does', () => {
     install('apt-get', 'exit 100')

@@ -14,6 +14,8 @@ const NEEDS = [
     commands: ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'],
     debianPackage: 'chromium',
   },
+  { commands: ['promtool'], debianPackage: 'prometheus' },
+  { commands: ['slowhttptest'], debianPackage: 'slowhttptest' },
 ]
 
 const INSTALL_TIMEOUT_MS = 10 * 60_000
@@ -35,6 +37,9 @@ function installOrFail(packages: string[]): void {
     run('apt-get', ['install', '-qq', '-y', '--no-install-recommends', ...packages])
   const missing = findMissing().map(need => need.debianPackage)
   if (!isDone || missing.length > 0) fail(missing, 'apt-get could not install them.')
+  // Debian starts its Prometheus on the port of the gateway's ops listener.
+  if (packages.includes('prometheus') && isThere('systemctl'))
+    run('systemctl', ['disable', '--now', 'prometheus'])
 }
 
 function fail(packages: string[], why: string): void {
@@ -42,7 +47,7 @@ function fail(packages: string[], why: string): void {
   print(why)
   print(`On Debian or Ubuntu:  sudo apt-get install ${packages.join(' ')}`)
   print(
-    'Elsewhere: install Redis 7 or newer, with its sentinel, and Chromium, and put them on PATH.',
+    'Elsewhere: install Redis 7 or newer, with its sentinel, Chromium, Prometheus and slowhttptest, and put them on PATH.',
   )
   process.exitCode = 1
 }

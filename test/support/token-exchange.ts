@@ -1,3 +1,4 @@
+import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { errors, type KoaContextWithOIDC, type Provider } from 'oidc-provider'
 
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
@@ -17,7 +18,7 @@ export type TokenExchange = {
 }
 
 /**
- * Takes opaque access tokens that are alive, as RFC 8693 has it or as Entra ID's on-behalf-of flow, and gives JWTs for the audience that is asked for.
+ * Takes access tokens that are alive, as RFC 8693 has it or as Entra ID's on-behalf-of flow, and gives JWTs for the audience that is asked for.
  *
  * @param ttlSeconds life of what is given
  */
@@ -42,7 +43,7 @@ export function createTokenExchange(ttlSeconds = 60): TokenExchange {
     }
     const { subjectToken, audience } = describe(params)
     const { client } = ctx.oidc
-    const subject = await provider.AccessToken.find(String(subjectToken))
+    const subject = await findSubject(provider, String(subjectToken))
     if (!subject || !client) throw new errors.InvalidGrant('the subject token is not good')
     const token = new provider.AccessToken({
       accountId: subject.accountId,
@@ -101,4 +102,16 @@ export function createTokenExchange(ttlSeconds = 60): TokenExchange {
       )
     },
   }
+}
+
+/** Opaque tokens are looked up; JWTs, which the provider does not keep, are verified. */
+async function findSubject(
+  provider: Provider,
+  token: string,
+): Promise<{ accountId?: string | undefined; grantId?: string | undefined } | undefined> {
+  if (!token.includes('.')) return provider.AccessToken.find(token)
+  const keys = createRemoteJWKSet(new URL(`${provider.issuer}/jwks`))
+  const options = { issuer: provider.issuer, typ: 'at+jwt' }
+  const verified = await jwtVerify(token, keys, options).catch(() => undefined)
+  return verified && { accountId: verified.payload.sub }
 }

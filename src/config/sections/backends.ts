@@ -1,11 +1,13 @@
 import { z } from 'zod'
-import { milliseconds, parsed, text } from '../fields.ts'
+import { parsed, text } from '../fields.ts'
 import { Malformed } from '../malformed.ts'
-import { distinct, itself, renamed, resolved } from '../shapes.ts'
+import { distinct, itself, resolved } from '../shapes.ts'
 import { parseInstanceUrl } from '../urls.ts'
 import { required, scopes, tools } from './access.ts'
 import { allow } from './allow.ts'
+import { cache } from './cache.ts'
 import { credential } from './credential.ts'
+import { connections, probe, timeouts } from './health.ts'
 
 /** First segments of the paths that the gateway answers itself. */
 const OWN_SEGMENTS = new Set([
@@ -24,16 +26,6 @@ const OWN_SEGMENTS = new Set([
 const PATH = /^(\/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+$/
 const NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/i
 
-const timeouts = renamed(
-  z.strictObject({
-    connect: milliseconds('10ms', '60s').prefault('2s').describe('Deadline of a connection.'),
-    headers: milliseconds('100ms', '1h')
-      .prefault('60s')
-      .describe('Deadline of the head of an answer. Its body has none.'),
-  }),
-  { connect: 'connectMs', headers: 'headersMs' },
-)
-
 const backend = resolved(
   z.strictObject({
     path: parsed('path', parsePath).describe(
@@ -46,7 +38,9 @@ const backend = resolved(
       .array(parsed('URL', parseInstanceUrl))
       .min(1)
       .check(distinct(itself, 'is listed twice'))
-      .describe('URLs of the instances of the MCP server. Any of them may get any call.'),
+      .describe(
+        'URLs of the instances of the MCP server. Any of them may get any call. `dns:` before a URL makes each address of its host an instance, looked up again as they change.',
+      ),
     upstream: text()
       .exactOptional()
       .describe('Which of `upstreams` signs its users in; none where there is only `upstream`.'),
@@ -60,7 +54,10 @@ const backend = resolved(
     tools,
     allow,
     credential,
-    timeouts: timeouts.prefault({}),
+    cache,
+    timeouts,
+    probe,
+    connections,
   }),
   value => ({ ...value, name: value.name ?? nameOf(value.path) }),
   value => value,

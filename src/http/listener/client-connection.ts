@@ -4,6 +4,8 @@ import { TLSSocket } from 'node:tls'
 
 /** What a body must bring in the time that a client may stall. */
 const BODY_BYTES = 1024
+/** The system tells that there is room again only when much of what it holds has gone, so a slow reader looks like none for a while. */
+const READING_FACTOR = 2
 
 /** One connection of a client, as far as the listener follows it. Looked at by a coarse clock; a request costs it one assignment. */
 export class ClientConnection {
@@ -52,9 +54,8 @@ export class ClientConnection {
   }
 
   /**
-   * Whether the client keeps us waiting: for its body, of which there has to be a little in each `stallMs`, or by not taking what is sent to it.
-   *
-   * A reader counts as slow when not one piece that was handed to the system, of up to 64 KiB, has gone since.
+   * Whether the client keeps us waiting: for its body, of which there has to be a little in each `stallMs`, or by taking nothing of what is sent to it
+   * for twice as long.
    *
    * @param nowMs monotonic
    */
@@ -91,7 +92,7 @@ export class ClientConnection {
       this.#sent = { bytes, sinceMs: nowMs }
       return false
     }
-    return nowMs - this.#sent.sinceMs >= stallMs
+    return nowMs - this.#sent.sinceMs >= stallMs * READING_FACTOR
   }
 
   #mayAnswer(): boolean {

@@ -28,6 +28,7 @@ export type ConnectionSurroundings = {
 
 /** Up to here a body is joined with the head, since Node writes one short string with less ado than two pieces. */
 const JOINED_BYTES = 8192
+const KEEP_ALIVE_PROBE_MS = 60_000
 
 /**
  * One connection to an instance, with one request under way at a time. It is used again only if its answer was complete, came after the whole request, was followed by
@@ -44,13 +45,20 @@ export class Connection implements Exchange, ResponseSink {
   #isClosed = false
   #ticks = 0
   #idleTicks = 0
+  /** For how long the head of the answer has been waited for. */
+  #headMs = 0
+  #headLimitMs = 0
 
   constructor(surroundings: ConnectionSurroundings, onOpen: (connection: Connection) => void) {
     this.#surroundings = surroundings
     this.#parser = new ResponseParser(surroundings.rules, this)
     const { host, port, buffer, connectTimeoutMs } = surroundings
     const callback = (length: number): boolean => this.#read(length)
-    const socket = connect({ host, port, noDelay: true, onread: { buffer, callback } })
+    const socket = connect({
+      ...{ host, port, noDelay: true, onread: { buffer, callback } },
+      // A machine that has vanished says nothing, and a stream may be silent for hours.
+      ...{ keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS },
+    })
     this.#socket = socket
     const timer = setTimeout(() => this.#fail('broken', timedOut()), connectTimeoutMs)
     socket.once('connect', () => {
@@ -92,7 +100,8 @@ export class Connection implements Exchange, ResponseSink {
     this.#isSent = true
     this.#isAwaitingHead = true
     this.#isReusable = isPlain(request)
-    this.#ticks = 0
+    this.#headMs = 0
+    this.#headLimitMs = request.headersTimeoutMs
     this.#parser.expect(request.method === 'HEAD')
     this.#write(head, request.body)
   }
@@ -111,7 +120,7 @@ export class Connection implements Exchange, ResponseSink {
   }
 
   onInformational(): void {
-    this.#ticks = 0
+    this.#headMs = 0
   }
 
   onHead(head: ParsedHead): void {
@@ -130,14 +139,18 @@ export class Connection implements Exchange, ResponseSink {
     this.#observer?.onData(chunk)
   }
 
-  /** Time goes by. @param headTicks how long a head may take */
-  tick(headTicks: number): void {
-    this.#ticks += 1
-    if (this.#observer) {
+  /** Time goes by. @param ms since it was told before */
+  tick(ms: number): void {
+    if (this.#isAwaitingHead && this.#observer) {
       // The clock runs from the request's last byte.
-      if (this.#socket.writableLength > 0) this.#ticks = 0
-      if (this.#isAwaitingHead && this.#ticks > headTicks) this.#fail('late', timedOut())
-    } else if (this.#ticks >= this.#idleTicks && !this.#socket.connecting) this.close()
+      this.#headMs = this.#socket.writableLength > 0 ? 0 : this.#headMs + ms
+      // Part of a tick may have gone by when the request was sent.
+      if (this.#headMs >= this.#headLimitMs + ms) this.#fail('late', timedOut())
+      return
+    }
+    this.#ticks += 1
+    const isIdle = !this.#observer && !this.#socket.connecting
+    if (isIdle && this.#ticks >= this.#idleTicks) this.close()
   }
 
   close(): void {

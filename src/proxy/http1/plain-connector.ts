@@ -19,29 +19,31 @@ type Waiting = { request: OutboundRequest; observer: ExchangeObserver }
  */
 export function createPlainConnector(
   url: URL,
-  {
-    connectTimeoutMs,
-    headersTimeoutMs,
-  }: Pick<ConnectorOptions, 'connectTimeoutMs' | 'headersTimeoutMs'>,
+  { connectTimeoutMs, address }: Pick<ConnectorOptions, 'connectTimeoutMs' | 'address'>,
 ): Connector {
   const connections = new Set<Connection>()
   const idle: Connection[] = []
   let waiting: Waiting[] = []
   let isClosed = false
+  let retired: (() => void) | undefined
 
   const surroundings: ConnectionSurroundings = {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
+    host: address ?? url.hostname.replace(/^\[|\]$/g, ''),
     port: Number(url.port || 80),
     connectTimeoutMs,
     rules: { parseHead: createHeadParser(), checkTrailers: createTrailerCheck() },
     buffer: Buffer.allocUnsafeSlow(READ_BYTES),
     renderHead: createRequestHeadRenderer(url.host),
     idleTicksAfter: createIdleTicks(),
-    onIdle: connection => idle.push(connection),
+    onIdle(connection) {
+      if (retired) connection.close()
+      else idle.push(connection)
+    },
     onClosed(connection) {
       connections.delete(connection)
       const at = idle.indexOf(connection)
       if (at !== -1) idle.splice(at, 1)
+      finishIfRetired()
     },
   }
 
@@ -62,10 +64,15 @@ export function createPlainConnector(
     }
   }
 
-  const headTicks = Math.ceil(headersTimeoutMs / TICK_MS)
   const clock = setInterval(() => {
-    for (const connection of connections) connection.tick(headTicks)
+    for (const connection of connections) connection.tick(TICK_MS)
   }, TICK_MS).unref()
+
+  const finishIfRetired = (): void => {
+    if (!retired || connections.size > 0 || waiting.length > 0) return
+    clearInterval(clock)
+    retired()
+  }
 
   return {
     dispatch(request, observer) {
@@ -73,6 +80,12 @@ export function createPlainConnector(
       // After this turn's reads, so that a connection which was closed, or on which something came unasked, is found out before it is written to.
       waiting.push({ request, observer })
     },
+    retire: () =>
+      new Promise(resolve => {
+        retired = resolve
+        for (const connection of [...idle]) connection.close()
+        finishIfRetired()
+      }),
     async close() {
       isClosed = true
       clearInterval(clock)

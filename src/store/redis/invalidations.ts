@@ -41,8 +41,11 @@ function call(
 export function parseInvalidation(message: string): Invalidation | undefined {
   const said = parseObject(message)
   if (!said) return undefined
-  const { kind, grantId, change, backend } = said
-  if (kind === 'lists' && typeof backend === 'string') return { kind, backend }
+  const { kind, grantId, change, backend, list } = said
+  if (kind === 'lists') {
+    const isList = list === 'tools' || list === 'prompts' || list === 'resources'
+    return isList && typeof backend === 'string' ? { kind, backend, list } : undefined
+  }
   if (kind !== 'grant' || typeof grantId !== 'string') return undefined
   return change === 'replaced' || change === 'revoked' || change === 'dead'
     ? { kind, grantId, change }

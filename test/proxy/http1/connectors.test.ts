@@ -10,7 +10,7 @@ import { cut, cuts, damagedAnswer, goodAnswer } from './answers.ts'
 import type { Method } from './readers.ts'
 
 const numRuns = Number(process.env.FUZZ_RUNS ?? 2000) / 20
-const OPTIONS = { connectTimeoutMs: 5000, headersTimeoutMs: 5000, connections: 10 }
+const OPTIONS = { connectTimeoutMs: 5000, connections: 10 }
 
 type Told = { outcome: 'complete' | 'broken'; status?: number; fields?: string[]; body?: string }
 
@@ -73,7 +73,7 @@ function ask(connector: Connector, method: Method): Promise<Told> {
   const body = method === 'POST' ? Buffer.from('{}') : undefined
   return new Promise(resolve => {
     connector.dispatch(
-      { method, path: '/', fields: [], body },
+      { method, path: '/', fields: [], body, headersTimeoutMs: 5000 },
       {
         onStart: () => {},
         onHead(status, _reason, rawFields) {

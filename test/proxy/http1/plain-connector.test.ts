@@ -25,7 +25,6 @@ async function setUp(answer: (socket: Socket, piece: string) => void): Promise<I
   const { port } = server.address() as AddressInfo
   const connector = createPlainConnector(new URL(`http://127.0.0.1:${port}`), {
     connectTimeoutMs: 1000,
-    headersTimeoutMs: 400,
   })
   onTestFinished(async () => {
     await connector.close()
@@ -45,7 +44,10 @@ function ask(
   const told: Told = { outcome: 'complete', isSent: false, status: 0, body: '' }
   return new Promise(resolve => {
     connector.dispatch(
-      { method, path, fields, body: body === '' ? undefined : Buffer.from(body) },
+      {
+        ...{ method, path, fields, headersTimeoutMs: 400 },
+        body: body === '' ? undefined : Buffer.from(body),
+      },
       {
         onStart: () => {
           told.isSent = true
@@ -209,7 +211,6 @@ describe('an exchange', () => {
   test('to an address where nobody listens fails unsent', async () => {
     const connector = createPlainConnector(new URL('http://127.0.0.1:1'), {
       connectTimeoutMs: 1000,
-      headersTimeoutMs: 1000,
     })
     expect(await ask(connector)).toMatchObject({ outcome: 'broken', isSent: false })
     await connector.close()
@@ -225,7 +226,7 @@ describe('an exchange', () => {
       server.close()
     })
     const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-    const connector = createPlainConnector(url, { connectTimeoutMs: 1000, headersTimeoutMs: 1000 })
+    const connector = createPlainConnector(url, { connectTimeoutMs: 1000 })
     expect(await ask(connector)).toMatchObject({ outcome: 'broken' })
     await connector.close()
   })
@@ -244,7 +245,13 @@ describe('an exchange', () => {
     const { connector } = await setUp(socket => socket.write(text))
     const chunks: string[] = []
     await new Promise<void>(resolve => {
-      const request = { method: 'POST', path: '/', fields: [], body: undefined }
+      const request = {
+        method: 'POST',
+        path: '/',
+        fields: [],
+        body: undefined,
+        headersTimeoutMs: 1000,
+      }
       connector.dispatch(request, {
         onStart: () => {},
         onHead: () => {},

@@ -19,7 +19,7 @@ export function promiseInvalidations({ store, other }: Subject): void {
     ]
     other().invalidations.subscribe(count('stopped'))()
     await until('both to hear', async () => {
-      await store().invalidations.publish({ kind: 'lists', backend })
+      await store().invalidations.publish({ kind: 'lists', backend, list: 'tools' })
       return heard.here > 0 && heard.there > 0
     })
     expect(heard.stopped).toBe(0)

@@ -56,7 +56,7 @@ export async function listen(
     listener(said)
   })
   await until('the subscription', async () => {
-    await store.invalidations.publish({ kind: 'lists', backend: probe })
+    await store.invalidations.publish({ kind: 'lists', backend: probe, list: 'tools' })
     return isHeard
   })
   return stop

@@ -125,7 +125,7 @@ describe('a user of Redis', () => {
     await store.authorizations.park('handle', samplePending(), 60)
     expect(await store.authorizations.takePending('handle')).toBeDefined()
     await until('an invalidation', async () => {
-      await store.invalidations.publish({ kind: 'lists', backend: '/crm' })
+      await store.invalidations.publish({ kind: 'lists', backend: '/crm', list: 'tools' })
       return isHeard
     })
     expect((await describeRedis(store.connection)).role).toBe('master')
@@ -136,7 +136,9 @@ describe('a user of Redis', () => {
 describe('what comes over the channel', () => {
   it.each([
     ['{"kind":"grant","grantId":"g","change":"revoked"}', true],
-    ['{"kind":"lists","backend":"/crm"}', true],
+    ['{"kind":"lists","backend":"/crm","list":"tools"}', true],
+    ['{"kind":"lists","backend":"/crm","list":"grants"}', false],
+    ['{"kind":"lists","backend":"/crm"}', false],
     ['{"kind":"grant","grantId":"g","change":"renamed"}', false],
     ['{"kind":"grant","change":"revoked"}', false],
     ['{"kind":"lists"}', false],
@@ -161,10 +163,10 @@ describe('what comes over the channel', () => {
     store.invalidations.subscribe(said => heard.push(said))
     await until('a message', async () => {
       await admin.publish(store.connection.keys.channel, 'not JSON')
-      await store.invalidations.publish({ kind: 'lists', backend: '/crm' })
+      await store.invalidations.publish({ kind: 'lists', backend: '/crm', list: 'tools' })
       return heard.length > 0
     })
-    expect(heard[0]).toEqual({ kind: 'lists', backend: '/crm' })
+    expect(heard[0]).toEqual({ kind: 'lists', backend: '/crm', list: 'tools' })
     expect(log.some(({ msg }) => /listener/.test(msg))).toBe(true)
   })
 })

@@ -64,7 +64,7 @@ function operations(store: Store): Record<string, () => Promise<unknown>> {
       grants.replaceUpstreamTokens(lease, 0, { tokens: sampleTokens(store.now()) }),
     markDead: () => grants.markDead(lease, 0, { error: 'invalid_grant', at: 1 }),
     markUsed: () => replay.markUsed(createId(), end),
-    publish: () => invalidations.publish({ kind: 'lists', backend: '/x' }),
+    publish: () => invalidations.publish({ kind: 'lists', backend: '/x', list: 'tools' }),
     check: () => store.check(),
   }
 }
@@ -157,7 +157,7 @@ describe.each([
     const hear = (): Promise<void> => {
       heard = 0
       return until('an invalidation', async () => {
-        await store.invalidations.publish({ kind: 'lists', backend: '/x' })
+        await store.invalidations.publish({ kind: 'lists', backend: '/x', list: 'tools' })
         return heard > 0
       })
     }

@@ -27,6 +27,8 @@ export type VendorProfile = {
   jwtAccessTokens: boolean
   /** Changes the provider's configuration. */
   adjust?(configuration: Configuration, storage: IdpStorage): Configuration
+  /** Adds to the provider before it serves. */
+  extend?(provider: Provider): void
   /** Refuses a request before the provider sees it. */
   check?(request: VendorRequest): VendorAnswer | undefined
   /** What the provider sees instead. */
@@ -81,6 +83,7 @@ export async function startOidcVendor(
     return createProviderHandler(
       server.origin + profile.path,
       clientKeys ? withClientKeys(adjusted, clientKeys) : adjusted,
+      profile.extend,
     )
   }
 
@@ -121,8 +124,13 @@ export async function startOidcVendor(
   }
 }
 
-function createProviderHandler(issuer: string, configuration: Configuration) {
+function createProviderHandler(
+  issuer: string,
+  configuration: Configuration,
+  extend?: (provider: Provider) => void,
+) {
   const provider = new Provider(issuer, configuration)
+  extend?.(provider)
   const serve = provider.callback()
   const serveSignIn = createSignIn(provider, SAMPLE_USERS, ({ login_hint: hint }) => {
     const hinted = SAMPLE_USERS.find(({ subject, email }) => hint === subject || hint === email)

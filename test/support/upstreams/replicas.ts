@@ -26,6 +26,8 @@ export type Replicas = {
   advance(seconds: number): void
   /** Everything that was logged. */
   log(): string
+  /** What all replicas have counted, one after the other. */
+  metrics(): Promise<string>
 }
 
 export type ReplicasOptions = {
@@ -66,6 +68,7 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
     ...(await options.more?.(callbackUrl, `${backendOrigin}/mcp`)),
   }
   const { logger, log } = createMemoryLog()
+  const opsPorts = ports.slice(count)
   for (const [index, port] of ports.slice(0, count).entries()) {
     const listen = { host: '127.0.0.1', port }
     const ops = { host: '127.0.0.1', port: ports[count + index] }
@@ -90,6 +93,11 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
       passed += seconds
     },
     log,
+    metrics: async () => {
+      const answers = opsPorts.map(port => fetch(`http://127.0.0.1:${port}/metrics`))
+      const texts = (await Promise.all(answers)).map(answer => answer.text())
+      return (await Promise.all(texts)).join('')
+    },
   }
 }
 

@@ -1,0 +1,118 @@
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { stringify } from 'yaml'
+import { mintKey } from '../../../src/domain/key-ring.ts'
+import { findFreePorts } from '../../support/free-port.ts'
+import {
+  type GatewayProcess,
+  startGateway,
+  startGatewayFrom,
+} from '../../support/gateway-process.ts'
+import type { Moment } from '../../support/prometheus/recording.ts'
+import { waitFor } from '../../support/wait-for.ts'
+import type { Scene } from './scene.ts'
+import { type Recording, recordingOf, scrape } from './stage.ts'
+
+const ROOT = join(import.meta.dirname, '../../..')
+
+/** Gateways of their own: no call passes, so the stage is left alone. */
+export const SETTING_SCENES: readonly Scene[] = [
+  {
+    fault: 'a changed configuration has faults',
+    alerts: ['McpGatewayReloadFailed'],
+    record: () => inFolder(recordBrokenFile),
+  },
+  {
+    fault: 'a replica is left on another version',
+    alerts: ['McpGatewayVersionsDiffer'],
+    record: () => inFolder(recordVersions),
+  },
+]
+
+async function inFolder(act: (folder: string) => Promise<Recording>): Promise<Recording> {
+  const folder = await mkdtemp(join(tmpdir(), 'mcp-auth-gateway-'))
+  try {
+    return await act(folder)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+async function createConfig(): Promise<Record<string, unknown>> {
+  const [port, opsPort] = await findFreePorts(2)
+  return {
+    publicUrl: 'http://127.0.0.1:8080',
+    listen: { host: '127.0.0.1', port },
+    ops: { port: opsPort },
+    upstream: {
+      ...{ provider: 'oidc', issuer: 'http://127.0.0.1:9', clientId: 'a', clientSecret: 'b' },
+    },
+    backends: [{ path: '/crm/mcp', instances: ['http://127.0.0.1:9/mcp'] }],
+  }
+}
+
+async function recordBrokenFile(folder: string): Promise<Recording> {
+  const file = join(folder, 'gateway.yaml')
+  const text = stringify(await createConfig())
+  await writeFile(file, text)
+  const gateway = await startGatewayFrom(file)
+  try {
+    const first = await observe([gateway])
+    const before = await observe([gateway])
+    await writeFile(file, `${text}backend: []\n`)
+    const during = await until([gateway], 0)
+    await writeFile(file, text)
+    return recordingOf(first, [before, during, await until([gateway], 1), await observe([gateway])])
+  } finally {
+    await gateway.kill()
+  }
+}
+
+/** One that a rollout has left behind: the same source under another version. */
+async function recordVersions(folder: string): Promise<Recording> {
+  await Promise.all([
+    cp(join(ROOT, 'src'), join(folder, 'src'), { recursive: true }),
+    symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules')),
+    readFile(join(ROOT, 'package.json'), 'utf8').then(text =>
+      writeFile(
+        join(folder, 'package.json'),
+        text.replace(/"version": ".*"/, '"version": "0.0.9"'),
+      ),
+    ),
+  ])
+  const keys = [mintKey()]
+  const start = async (root = ROOT) =>
+    startGateway({ config: { ...(await createConfig()), keys }, root })
+  const [first, second, left] = [await start(), await start(), await start(folder)]
+  try {
+    const moments = [await observe([first, second]), await observe([first, left])] as const
+    const after = await observe([first, second])
+    return recordingOf(moments[0], [moments[0], moments[1], after, after])
+  } finally {
+    await Promise.all([first, second, left].map(gateway => gateway.kill()))
+  }
+}
+
+async function observe(gateways: readonly GatewayProcess[]): Promise<Moment> {
+  const scrapes = gateways.map(async ({ opsOrigin }, index) => [
+    `gateway-${index + 1}`,
+    await scrape(opsOrigin),
+  ])
+  return Object.fromEntries(await Promise.all(scrapes))
+}
+
+/** @param successful the last reload, as its metric says it */
+async function until(gateways: readonly GatewayProcess[], successful: number): Promise<Moment> {
+  const moment = await waitFor(
+    async () => {
+      const moment = await observe(gateways)
+      const { samples } = moment['gateway-1']!
+      const gauge = samples.find(({ name }) => name.endsWith('config_last_reload_successful'))
+      return gauge?.value === successful ? moment : undefined
+    },
+    { what: `the last reload to be ${successful}`, timeoutMs: 15_000, intervalMs: 50 },
+  )
+  if (!moment) throw new Error('no moment')
+  return moment
+}

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest'
+import { createMetrics } from '../../src/observability/metrics.ts'
+
+const SOURCES = {
+  eventStreams: () => 0,
+  requestsInFlight: () => 0,
+  keptLists: () => ({ entries: 0, bytes: 0 }),
+  instances: () => [],
+  isStoreReachable: async () => true,
+}
+const EVENT = { event: 'revocation', outcome: 'granted', correlationId: 'x' } as const
+
+const render = async (metrics = createMetrics('1')) => (await metrics.render(SOURCES)).text
+
+describe('what an alert asks for by a count', () => {
+  it.each([
+    'mcp_gateway_authorization_events_total{event="login",outcome="granted"} 0',
+    'mcp_gateway_authorization_events_total{event="token",outcome="failed"} 0',
+    'mcp_gateway_replays_total{kind="refresh_token"} 0',
+    'mcp_gateway_replays_total{kind="authorization_code"} 0',
+    'mcp_gateway_upstream_refresh_seconds_count{result="operator"} 0',
+    'mcp_gateway_config_reloads_total{result="failure"} 0',
+  ])('is there before its first event, so that the first one is an increase: %s', async line => {
+    expect((await render()).split('\n')).toContain(line)
+  })
+})
+
+describe('replays', () => {
+  it('are counted by what was replayed, and no other end of a grant is', async () => {
+    const metrics = createMetrics('1')
+    metrics.auditEvent(EVENT)
+    metrics.auditEvent({ ...EVENT, replayed: 'refresh_token' })
+    const text = await render(metrics)
+    expect(text).toContain('mcp_gateway_replays_total{kind="refresh_token"} 1\n')
+    expect(text).toContain('mcp_gateway_replays_total{kind="authorization_code"} 0\n')
+    expect(text).toContain('{event="revocation",outcome="granted"} 2\n')
+  })
+})

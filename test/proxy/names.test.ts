@@ -1,0 +1,65 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { createNameResolver } from '../../src/proxy/names.ts'
+import { type NameServer, startNameServer } from '../support/name-server.ts'
+
+async function startServer(answer: Parameters<typeof startNameServer>[0]): Promise<NameServer> {
+  const server = await startNameServer(answer)
+  onTestFinished(server.close)
+  return server
+}
+
+const noLookUp = async (): Promise<never> => {
+  throw new Error('the operating system is not to be asked')
+}
+
+describe('a name', () => {
+  test('has all its addresses of both kinds, each once', async () => {
+    const { resolver } = await startServer((_name, type) =>
+      type === 'A' ? ['192.0.2.1', '192.0.2.2', '192.0.2.1'] : ['2001:db8::1'],
+    )
+    const { addresses } = await createNameResolver(resolver, noLookUp)('crm.example.com')
+    expect(addresses).toEqual(['192.0.2.1', '192.0.2.2', '2001:db8::1'])
+  })
+
+  test('needs no addresses of one of the kinds', async () => {
+    const { resolver } = await startServer((_name, type) => (type === 'A' ? ['192.0.2.1'] : []))
+    const { addresses } = await createNameResolver(resolver, noLookUp)('crm.example.com')
+    expect(addresses).toEqual(['192.0.2.1'])
+  })
+
+  test.each([
+    [0, 5],
+    [30, 30],
+    [86_400, 60],
+  ])('whose records live for %i s is looked up again after %i s', async (ttl, seconds) => {
+    const records = async () => [{ address: '192.0.2.1', ttl }]
+    const none = async () => []
+    const resolve = createNameResolver({ resolve4: records, resolve6: none }, noLookUp)
+    expect((await resolve('crm')).ttlSeconds).toBe(seconds)
+  })
+
+  test('that the name servers do not know is one that the operating system may know', async () => {
+    const { resolver } = await startServer(() => undefined)
+    const resolve = createNameResolver(resolver)
+    expect((await resolve('localhost')).addresses).toContain('127.0.0.1')
+    await expect(resolve('no-such-name.invalid')).rejects.toThrow()
+  })
+
+  test('of which the name servers know only a half is what the operating system says', async () => {
+    const failing = async (): Promise<never> => {
+      throw Object.assign(new Error('no answer'), { code: 'ETIMEOUT' })
+    }
+    const resolver = {
+      resolve4: async () => [{ address: '192.0.2.1', ttl: 30 }],
+      resolve6: failing,
+    }
+    const resolve = createNameResolver(resolver, async () => [
+      { address: '192.0.2.1' },
+      { address: '2001:db8::1' },
+    ])
+    expect(await resolve('crm')).toEqual({
+      addresses: ['192.0.2.1', '2001:db8::1'],
+      ttlSeconds: 10,
+    })
+  })
+})
