@@ -1,15 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import type { Hono } from 'hono'
 import packageJson from '../package.json' with { type: 'json' }
-import { createAccessTokens } from './authorization-server/access-token.ts'
-import type { AuthorizationServer } from './authorization-server/context.ts'
 import type { GatewayConfig } from './config/schema.ts'
-import { deriveAssertionKeys } from './domain/assertion-key.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createAdmin } from './gateway/admin.ts'
-import { describeBackend, describeResource } from './gateway/backends.ts'
-import { createClientSources } from './gateway/clients.ts'
+import { createAuthorizationServer } from './gateway/authorization-server.ts'
+import { describeBackend } from './gateway/backends.ts'
 import { fingerprintConfig } from './gateway/config-fingerprint.ts'
-import { createEnterpriseIssuers } from './gateway/enterprise.ts'
 import { createEntrance } from './gateway/entrance.ts'
 import { createGenerations } from './gateway/generations.ts'
 import {
@@ -18,14 +15,14 @@ import {
   observeTokens,
   observeUpstream,
 } from './gateway/observed.ts'
-import { createOps } from './gateway/ops.ts'
-import { describeCallLimits, describeEndpointLimits } from './gateway/rate-limits.ts'
+import { createOps, type OpsServer } from './gateway/ops.ts'
+import { describeCallLimits } from './gateway/rate-limits.ts'
 import { keepFixed } from './gateway/reload.ts'
 import { createRest } from './gateway/rest.ts'
 import type { Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
 import { traceFetch } from './gateway/traced-fetch.ts'
-import { createGuardedFetch } from './http/guarded-fetch.ts'
+import { noteUnknownKeys } from './gateway/unknown-keys.ts'
 import { createListener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
@@ -39,12 +36,12 @@ import type { UpstreamOptions } from './upstream/options.ts'
 import { createUpstream } from './upstream/provider.ts'
 import type { UpstreamOf } from './upstream/refresh-context.ts'
 import { callbackUrlOf } from './upstream/resolve.ts'
-import type { UpstreamTokenSource } from './upstream/tokens.ts'
 
 /** A gateway that serves. */
 export type Gateway = {
   /**
-   * Stops in order: readiness off, the configured delay, no new connections, requests finish, the rest is broken at the deadline. Resolves when nothing is left.
+   * Stops in order: readiness off, the configured delay, no new connections, requests finish and streams that listen end one by one, the rest is broken at the deadline.
+   * Resolves when nothing is left.
    */
   drain(): Promise<void>
   /**
@@ -55,6 +52,9 @@ export type Gateway = {
   reload(config: GatewayConfig, upstreamOptions: readonly UpstreamOptions[]): string[]
   metrics: Metrics
 }
+
+/** Of the deadline; so many clients do not come back in one instant, and calls have as long again. */
+const DRAIN_SPREAD = 0.5
 
 /** What outlives a reload. */
 type Surroundings = {
@@ -73,6 +73,10 @@ export type GatewayParts = {
   send?: typeof fetch
   /** Closed with the gateway. */
   tracing?: Tracing
+  /** Takes the ops app, which has no listener of its own then. */
+  serveOps?: (app: Hono) => OpsServer
+  /** Whether other processes listen on the same public port. */
+  sharesPort?: boolean
 }
 
 /**
@@ -110,13 +114,13 @@ export async function startGateway(
     ...(config.listen.tls && { tls: config.listen.tls }),
     stallMs: config.limits.stallMs,
     onRefused: createRefusalNote(logger, metrics.refusal),
+    reusePort: parts.sharesPort ?? false,
   })
   const isStoreReachable = () => isAnswering(store)
   const admin = createAdmin(() => generations.current, config.ops, surroundings)
-  const ops = createOps(isStoreReachable, {
-    metrics: () => metrics.render(describeGauges(generations.all, isStoreReachable)),
-    ...(admin && { admin }),
-  })
+  const render = () => metrics.render(describeGauges(generations.all, isStoreReachable))
+  const opsParts = { metrics: render, ...(admin && { admin }) }
+  const ops = createOps(isStoreReachable, opsParts, parts.serveOps)
   await ops.listen(config.ops.port, config.ops.host)
   await listener.listen(config.listen.port, config.listen.host)
   metrics.configured(fingerprintConfig(config))
@@ -126,7 +130,7 @@ export async function startGateway(
     metrics,
     reload: (wanted, wantedUpstreams) => {
       const { config: next, fixed } = keepFixed(generations.current.config, wanted)
-      const nextRing = next.keys.length > 0 ? createKeyRing(next.keys) : ring
+      const nextRing = next.keys.length > 0 ? createRing(next, logger) : ring
       const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstreams
       const nextStore = stores.open(next, nextRing)
       const serving = createServing(next, options, nextRing, nextStore, surroundings)
@@ -161,7 +165,9 @@ function createServing(
 ): Serving {
   const { logger, metrics, audit, send, tracing } = surroundings
   const upstreamOf = createUpstreams(config, upstreamOptions, store, surroundings)
-  const parts = { ring, store, upstreamOf, upstreamOptions, send, logger }
+  const caches = metrics.caches()
+  const watchCache = caches.watch
+  const parts = { ring, store, upstreamOf, upstreamOptions, send, logger, watchCache }
   const { tokens: source, ...entrance } = createEntrance(config, parts)
   const tokens = observeTokens(source, metrics)
   const server = createAuthorizationServer(config, { ...parts, tokens }, surroundings)
@@ -186,11 +192,17 @@ function createServing(
   })
   const rest = createRest(entrance.createApp(server))
   return {
-    ...{ config, server, proxy, upstreamIssuers: upstreamOptions.map(({ issuer }) => issuer) },
+    ...{
+      config,
+      server,
+      proxy,
+      caches,
+      upstreamIssuers: upstreamOptions.map(({ issuer }) => issuer),
+    },
     find: proxy.find,
     rest: rest.handle,
     underWay: () => proxy.state().callsInFlight + rest.underWay(),
-    drain: proxy.drain,
+    drain: () => proxy.drain(config.drain.deadlineMs * DRAIN_SPREAD),
     close: async () => {
       await proxy.close()
       await tokens.close()
@@ -218,7 +230,7 @@ function announce(config: GatewayConfig, logger: Logger): void {
 }
 
 function createRing(config: GatewayConfig, logger: Logger): KeyRing {
-  if (config.keys.length > 0) return createKeyRing(config.keys)
+  if (config.keys.length > 0) return noteUnknownKeys(createKeyRing(config.keys), logger)
   // With tokens of another server, nothing is made with them: `checkExternal` wants keys where assertions are.
   if (!config.authorizationServer)
     logger.warn('no keys are configured: tokens and registrations end with this process')
@@ -239,45 +251,4 @@ function createUpstreams(
     ]),
   )
   return name => upstreams.get(name)
-}
-
-type ServerParts = {
-  ring: KeyRing
-  store: Store
-  send: typeof fetch
-  upstreamOf: UpstreamOf
-  tokens: UpstreamTokenSource
-}
-
-function createAuthorizationServer(
-  config: GatewayConfig,
-  { ring, store, send, upstreamOf, tokens }: ServerParts,
-  { logger, metrics, audit, tracing }: Surroundings,
-): AuthorizationServer {
-  const { now } = store
-  const { lifetimes, publicUrl } = config
-  const asserts = config.backends.some(({ credential }) => credential.kind === 'assertion')
-  const assertionKeys = deriveAssertionKeys(ring).map(({ publicJwk }) => publicJwk)
-  return {
-    issuer: publicUrl,
-    resources: config.backends.map(backend => describeResource(publicUrl, backend)),
-    store,
-    ring,
-    clients: createClientSources(config, createGuardedFetch(), logger, now),
-    enterpriseIssuers: createEnterpriseIssuers(config, send, logger, now),
-    accessTokens: createAccessTokens(ring, publicUrl, now),
-    ...(asserts && { assertionKeys }),
-    upstream: upstreamOf,
-    tokens,
-    lifetimes: {
-      idleSeconds: lifetimes.grantIdleSeconds,
-      absoluteSeconds: lifetimes.grantAbsoluteSeconds,
-      accessTokenSeconds: lifetimes.accessTokenSeconds,
-      authorizationCodeSeconds: lifetimes.authorizationCodeSeconds,
-      loginSeconds: lifetimes.loginSeconds,
-    },
-    ...(tracing && { tracing }),
-    limitEndpoint: describeEndpointLimits(config, { store, metrics }),
-    ...{ logger, audit, now },
-  }
 }

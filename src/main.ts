@@ -8,13 +8,11 @@ import { ConfigError } from './config/error.ts'
 import { loadConfig } from './config/load.ts'
 import type { GatewayConfig } from './config/schema.ts'
 import { mintKey } from './domain/key-ring.ts'
-import { reloadOnChange } from './gateway/reload-on-change.ts'
+import { start } from './gateway/start.ts'
+import { StartError } from './gateway/start-error.ts'
 import { describeRedis } from './gateway/store.ts'
-import { openTracing } from './gateway/tracing.ts'
 import { resolveUpstreams } from './gateway/upstreams.ts'
-import { type Gateway, startGateway } from './gateway.ts'
-import { createLogger, type Logger } from './observability/log.ts'
-import type { Tracing } from './observability/trace.ts'
+import { WORKER_COMMAND } from './gateway/workers/messages.ts'
 
 const CONFIG_OPTION = ['-c, --config <file>', 'the configuration', 'gateway.config.yaml'] as const
 const EXIT_BAD_CONFIGURATION = 2
@@ -28,7 +26,7 @@ program
   .command('start', { isDefault: true })
   .description('serve until SIGTERM or SIGINT; a second signal ends at once')
   .option(...CONFIG_OPTION)
-  .action(({ config }: { config: string }) => start(config))
+  .action(({ config }: { config: string }) => startFrom(config))
 
 program
   .command('check')
@@ -47,65 +45,40 @@ program
     process.stdout.write(`${mintKey()}\n`)
   })
 
-addAdminCommands(program, CONFIG_OPTION, loadOrExplain)
-addDoctorCommand(program, CONFIG_OPTION, loadOrExplain, config => ({
-  // The development IdP is a part of the gateway.
-  upstreams: config.upstream?.provider === 'dev' ? [] : resolveUpstreams(config),
-  redis: config.redis && describeRedis(config.redis),
-}))
+program
+  .command(WORKER_COMMAND, { hidden: true })
+  .argument('<id>')
+  .action(async (id: string) => {
+    const { runWorker } = await import('./gateway/workers/worker.ts')
+    runWorker(Number(id))
+  })
 
-await program.parseAsync().catch(explainBusyPort)
+addAdminCommands(program, CONFIG_OPTION, file => loadOrExplain(file))
+addDoctorCommand(
+  program,
+  CONFIG_OPTION,
+  file => loadOrExplain(file),
+  config => ({
+    // The development IdP is a part of the gateway.
+    upstreams: config.upstream?.provider === 'dev' ? [] : resolveUpstreams(config),
+    redis: config.redis && describeRedis(config.redis),
+  }),
+)
 
-async function start(file: string): Promise<void> {
-  const config = loadOrExplain(file)
-  if (!config) return
-  const { upstream } = config
-  const tracing = await openTracing(process.env, packageJson.version)
-  if (upstream?.provider === 'dev') return startForDevelopment(file, config, upstream, tracing)
-  const logger = createLogger(config.log.level, undefined, tracing?.logFields)
-  tracing?.tellFaults(logger)
-  const parts = tracing && { tracing }
-  const gateway = await startGateway(config, resolveUpstreams(config), logger, parts)
-  const stop = reloadOnChange({ file, env: process.env, gateway, resolveUpstreams, logger })
-  drainOnSignal(gateway, logger, async () => stop())
+await program.parseAsync().catch(explain)
+
+async function startFrom(file: string): Promise<void> {
+  const files = new Map<string, string>()
+  const config = loadOrExplain(file, (path, text) => files.set(path, text))
+  if (config) await start({ file, config, files })
 }
 
-/** The embedded IdP is loaded only here, so that nothing of it is part of a production start. */
-async function startForDevelopment(
+function loadOrExplain(
   file: string,
-  config: GatewayConfig,
-  { port, sampleBackends }: { port: number; sampleBackends: boolean },
-  tracing: Tracing | undefined,
-): Promise<void> {
-  const { startDevelopment } = await import('./dev/development.ts')
-  const { publicUrl, ops, backends, log } = config
-  const development = await startDevelopment({
-    publicUrl,
-    opsUrl: `http://${ops.host}:${ops.port}`,
-    logLevel: log.level,
-    idpPort: port,
-    sampleBackends,
-    backends,
-    ...(tracing && { logFields: tracing.logFields }),
-  })
-  const { logger, idp, announce, close } = development
-  const upstreams = resolveUpstreams(config, idp)
-  tracing?.tellFaults(logger)
-  const gateway = await startGateway(config, upstreams, logger, tracing && { tracing })
-  const stop = reloadOnChange({
-    ...{ file, env: process.env, gateway, logger },
-    resolveUpstreams: () => upstreams,
-  })
-  drainOnSignal(gateway, logger, () => {
-    stop()
-    return close()
-  })
-  announce()
-}
-
-function loadOrExplain(file: string): GatewayConfig | undefined {
+  onRead?: (path: string, text: string) => void,
+): GatewayConfig | undefined {
   try {
-    return loadConfig(file, process.env)
+    return loadConfig(file, process.env, onRead)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     process.stderr.write(renderFaults(error))
@@ -114,31 +87,17 @@ function loadOrExplain(file: string): GatewayConfig | undefined {
   }
 }
 
-/** The commonest failure of a start, above all of a second one beside the first, gets one line instead of a stack. */
-function explainBusyPort(error: unknown): never {
+/** What people can do something about gets one line instead of a stack. */
+function explain(error: unknown): never {
+  if (error instanceof StartError) end(error.message, error.exitCode)
   if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
+  // The commonest failure of a start, above all of a second one beside the first.
   const { address, port } = { address: 'this computer', port: '?', ...error }
-  process.stderr.write(
-    `port ${port} of ${address} is in use (EADDRINUSE); is a gateway running already?\n`,
-  )
-  process.exit(EXIT_BUSY_PORT)
+  const where = `port ${port} of ${address}`
+  end(`${where} is in use (EADDRINUSE); is a gateway running already?`, EXIT_BUSY_PORT)
 }
 
-function drainOnSignal(gateway: Gateway, logger: Logger, afterwards?: () => Promise<void>): void {
-  let isDraining = false
-  const onSignal = async (signal: NodeJS.Signals): Promise<void> => {
-    if (isDraining) {
-      logger.warn({ signal }, 'ending at once')
-      logger.flush()
-      process.exit(1)
-    }
-    isDraining = true
-    logger.info({ signal }, 'draining')
-    await gateway.drain()
-    await afterwards?.()
-    logger.info('stopped')
-    logger.flush()
-  }
-  process.on('SIGTERM', onSignal)
-  process.on('SIGINT', onSignal)
+function end(line: string, exitCode: number): never {
+  process.stderr.write(`${line}\n`)
+  process.exit(exitCode)
 }

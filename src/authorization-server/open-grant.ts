@@ -19,7 +19,7 @@ const UNREDEEMED_SLACK_SECONDS = 60
  */
 export async function openGrant(
   server: AuthorizationServer,
-  { request, upstream, flowId }: PendingLogin,
+  { request, upstream, flowId, claims }: PendingLogin,
   { tokens, identity }: LoginResult & { outcome: 'completed' },
 ): Promise<string> {
   const { clientId, clientName, resource, scope } = request
@@ -34,6 +34,7 @@ export async function openGrant(
     resource,
     scope,
     openedAt: now,
+    ...(claims !== undefined && { claims }),
     upstreamTokens: tokens,
     version: 0,
   }

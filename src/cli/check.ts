@@ -6,6 +6,9 @@ import type { GatewayConfig } from '../config/schema.ts'
 import { upstreamsOf } from '../config/upstreams.ts'
 import { callbackUrlOf } from '../upstream/resolve.ts'
 
+const IN_REDIS = 'state in Redis'
+const IN_MEMORY = 'state in memory, for one process only'
+
 type Output = { write(text: string): unknown }
 
 export type CheckOptions = {
@@ -43,16 +46,19 @@ export function renderFaults({ file, faults }: ConfigError): string {
 }
 
 function summarize(file: string, config: GatewayConfig): string {
-  const { publicUrl, backends, redis } = config
+  const { publicUrl, backends, redis, authorizationServer } = config
   const upstreams = upstreamsOf(config)
+  const providers = upstreams.map(([, { provider }]) => provider).join(' and ')
   const parts = [
     publicUrl,
-    `upstream ${upstreams.map(([, { provider }]) => provider).join(' and ')}`,
+    ...(authorizationServer ? [`tokens of ${authorizationServer.issuer}`] : []),
+    ...(providers === '' ? [] : [`upstream ${providers}`]),
     count(backends.length, 'backend'),
-    redis ? 'state in Redis' : 'state in memory, for one process only',
+    ...(authorizationServer ? [] : [redis ? IN_REDIS : IN_MEMORY]),
   ]
   const lines = [`${file} is valid: ${parts.join(', ')}`]
-  if (upstreams.some(([, { provider }]) => provider !== 'dev')) {
+  // Otherwise nobody is sent to an IdP, or only to the embedded one.
+  if (!authorizationServer && upstreams.some(([, { provider }]) => provider !== 'dev')) {
     lines.push(`Callback URL to register at the IdP: ${callbackUrlOf(config)}`)
   }
   return `${lines.join('\n')}\n`

@@ -37,9 +37,9 @@ function examine(
   reach: Reach,
   tokenFile: string | undefined,
 ): Promise<0 | 1> {
-  const { publicUrl, backends } = config
+  const { publicUrl, backends, authorizationServer } = config
   return runDoctor({
-    publicUrl,
+    ...{ publicUrl, authorizationServer },
     ...reach(config),
     backends: backends.map(backend => ({
       ...backend,

@@ -3,6 +3,7 @@ import type { RedisConnectionOptions } from '../store/redis/connection.ts'
 import type { BackendCredential } from '../upstream/credential.ts'
 import type { UpstreamOptions } from '../upstream/options.ts'
 import { examineAudience } from './doctor/audience.ts'
+import { type ExaminedServer, examineAuthorizationServer } from './doctor/authorization-server.ts'
 import { type ExaminedBackend, examineBackend } from './doctor/backend.ts'
 import type { Finding } from './doctor/finding.ts'
 import { examinePublicUrl } from './doctor/public-url.ts'
@@ -11,6 +12,8 @@ import { examineUpstream } from './doctor/upstream.ts'
 
 export type DoctorOptions = {
   publicUrl: string
+  /** Whose tokens open the backends, where they are not the gateway's own. */
+  authorizationServer: ExaminedServer | undefined
   upstreams: readonly UpstreamOptions[]
   redis: RedisConnectionOptions | undefined
   backends: readonly (ExaminedBackend & {
@@ -33,19 +36,21 @@ export type DoctorOptions = {
  * @returns the exit code: 1 where something fails
  */
 export async function runDoctor(options: DoctorOptions): Promise<0 | 1> {
-  const { publicUrl, upstreams, redis, backends, token, logger, now, stdout } = options
+  const { publicUrl, authorizationServer, upstreams, redis } = options
+  const { backends, token, logger, now, stdout } = options
   const paths = backends.map(({ path }) => path)
   const sections: [string, Promise<Finding[]>][] = [
+    ...examineIssuer(authorizationServer, now),
     ...upstreams.map((upstream): [string, Promise<Finding[]>] => [
       `identity provider ${upstream.name}`,
-      examineUpstream(upstream, now),
+      examineUpstream(upstream, now, !authorizationServer),
     ]),
     ['store', examineRedis(redis, logger, now)],
     ...backends.map((backend): [string, Promise<Finding[]>] => [
       `backend ${backend.path}`,
       examineTokens(backend, upstreams, token),
     ]),
-    ['public URL', examinePublicUrl(publicUrl, paths)],
+    ['public URL', examinePublicUrl(publicUrl, paths, authorizationServer?.issuer)],
   ]
   const all: Finding[] = []
   for (const [title, examination] of sections) {
@@ -68,6 +73,13 @@ async function examineTokens(
     ...(await examineBackend(backend, token)),
     ...examineAudience(backend.credential, upstream, token),
   ]
+}
+
+function examineIssuer(
+  server: ExaminedServer | undefined,
+  now: () => number,
+): [string, Promise<Finding[]>][] {
+  return server ? [['authorization server', examineAuthorizationServer(server, now)]] : []
 }
 
 function renderFinding({ level, what, fix }: Finding): string {

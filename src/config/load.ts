@@ -5,6 +5,9 @@ import { parseConfig } from './parse.ts'
 import type { Environment } from './references.ts'
 import type { GatewayConfig } from './schema.ts'
 
+/** The texts that a configuration consists of, by path: its file, and the files that it refers to. */
+export type ConfigFiles = ReadonlyMap<string, string>
+
 /**
  * Reads the configuration file at `path`, and the files that it refers to: those are relative to it.
  *
@@ -26,6 +29,24 @@ export function loadConfig(
       const file = resolve(folder, reference)
       const content = readFileSync(file, 'utf8')
       onRead(file, content)
+      return content
+    },
+  })
+}
+
+/**
+ * The same configuration once more, from what `loadConfig` read of it. Pure.
+ *
+ * @throws ConfigError with all faults
+ */
+export function parseFiles(path: string, env: Environment, files: ConfigFiles): GatewayConfig {
+  const folder = dirname(resolve(path))
+  return parseConfig(files.get(resolve(path)) ?? '', {
+    file: path,
+    env,
+    readFile: reference => {
+      const content = files.get(resolve(folder, reference))
+      if (content === undefined) throw new Error('it was not read')
       return content
     },
   })

@@ -16,6 +16,7 @@ type Rule = (tree: unknown, env: Environment) => Finding[]
 const RULES: readonly Rule[] = [
   redisNeedsKeys,
   tlsNeedsHttps,
+  workersNeedRedis,
   devIsNotForProduction,
   devIsLocal,
   samplesAreLocal,
@@ -44,6 +45,19 @@ function tlsNeedsHttps(tree: unknown): ReturnType<Rule> {
   if (valueAt(tree, ['listen', 'tls']) === undefined) return []
   if (typeof publicUrl !== 'string' || !/^http:/i.test(publicUrl)) return []
   return [{ path: ['listen', 'tls'], message: 'needs a publicUrl with https' }]
+}
+
+/** `auto` too, though it may come to one: what is valid does not depend on the machine. */
+function workersNeedRedis(tree: unknown): ReturnType<Rule> {
+  const workers = valueAt(tree, ['workers'])
+  if (workers !== 'auto' && !(Number(workers) > 1)) return []
+  if (isDev(tree)) {
+    const message = 'only 1 with provider: dev, which keeps its state in this process'
+    return [{ path: ['workers'], message }]
+  }
+  if (valueAt(tree, ['redis']) !== undefined) return []
+  const message = 'more than 1 needs redis: what is in the memory of one, the others do not know'
+  return [{ path: ['workers'], message }]
 }
 
 function devIsNotForProduction(tree: unknown, env: Environment): ReturnType<Rule> {

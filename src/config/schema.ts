@@ -84,6 +84,17 @@ const log = z
   .prefault({})
   .describe('The log, on standard output.')
 
+const workers = z
+  .union([z.literal('auto'), integer(1, 64)], {
+    error: ({ input }) =>
+      input === undefined ? undefined : 'expected auto or a whole number from 1 to 64',
+  })
+  .prefault(1)
+  .describe(
+    'How many processes serve, on one port: a number, or `auto` for one on each processor. More than 1 needs `redis`.',
+  )
+  .meta({ title: 'integer or `auto`' })
+
 const written = z.strictObject({
   publicUrl: parsed('origin', parseSecureOrigin).describe(
     'Where clients reach the gateway: an origin, https unless loopback. It is the issuer; nothing is ever derived from a Host header.',
@@ -122,6 +133,7 @@ const written = z.strictObject({
       'How long an idle connection stays open. Longer than the idle timeout of the load balancer in front.',
     ),
   drain,
+  workers,
   log,
 })
 

@@ -73,6 +73,8 @@ export type Grant = {
   scope: Scope
   /** Epoch seconds. */
   openedAt: number
+  /** What its login has asked the upstream for, because an earlier one lacked it. */
+  claims?: string
   upstreamTokens: UpstreamTokens
   /** Counts the writes of `upstreamTokens`; a writer that saw another one has lost. */
   version: number

@@ -25,6 +25,11 @@ export async function explain(serving: Serving, question: Question): Promise<Exp
       : refused('resource', 'not a resource of this gateway; compare it byte for byte'),
   )
   if (!backend) return conclude(steps)
+  const { authorizationServer } = serving.config
+  if (authorizationServer) {
+    const why = `cannot be told: nothing is kept of anybody, and the token of ${authorizationServer.issuer} decides each time`
+    return conclude([...steps, refused('auth', why)])
+  }
   steps.push(await judgeClient(serving, question.client))
   if (isRefused(steps)) return conclude(steps)
   const grant = await findGrant(serving, question, backend)

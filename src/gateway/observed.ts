@@ -78,21 +78,22 @@ export function observeTokens(tokens: UpstreamTokenSource, metrics: Metrics): Up
       return token
     },
     resolve: async (grantId, correlationId) => noted(await tokens.resolve(grantId, correlationId)),
-    resolveAfterRejection: async (grantId, rejected, correlationId) =>
-      noted(await tokens.resolveAfterRejection(grantId, rejected, correlationId)),
+    resolveAfterRejection: async (...refused) =>
+      noted(await tokens.resolveAfterRejection(...refused)),
     close: tokens.close,
   }
 }
 
 /** @param servings the current one first */
 export function describeGauges(
-  servings: () => readonly Pick<Serving, 'proxy'>[],
+  servings: () => readonly Pick<Serving, 'proxy' | 'caches'>[],
   isStoreReachable: () => Promise<boolean>,
 ): GaugeSources {
   const sum = (count: (serving: Pick<Serving, 'proxy'>) => number) =>
     servings().reduce((total, serving) => total + count(serving), 0)
   return {
     isStoreReachable,
+    cacheSizes: () => addUp(servings().map(({ caches }) => caches.sizes())),
     eventStreams: () => sum(({ proxy }) => proxy.state().eventStreams),
     keptLists: () => ({
       entries: sum(({ proxy }) => proxy.state().lists.entries),
@@ -105,4 +106,12 @@ export function describeGauges(
         return { backend: name, ejected, serving: instances.length - ejected }
       }),
   }
+}
+
+function addUp(sizes: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
+  const total = new Map<string, number>()
+  for (const [name, size] of sizes.flatMap(one => [...one])) {
+    total.set(name, (total.get(name) ?? 0) + size)
+  }
+  return total
 }

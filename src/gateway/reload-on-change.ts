@@ -1,25 +1,27 @@
 import { resolve } from 'node:path'
 import { ConfigError, renderFault } from '../config/error.ts'
-import { loadConfig } from '../config/load.ts'
+import { type ConfigFiles, loadConfig } from '../config/load.ts'
 import type { Environment } from '../config/references.ts'
 import type { GatewayConfig } from '../config/schema.ts'
 import { watchFiles } from '../config/watch.ts'
 import { digest } from '../domain/secret.ts'
-import type { Gateway } from '../gateway.ts'
 import type { Logger } from '../observability/log.ts'
-import type { UpstreamOptions } from '../upstream/options.ts'
 
 export type ReloaderOptions = {
   /** Path of the configuration. */
   file: string
   env: Environment
-  gateway: Gateway
-  resolveUpstreams(config: GatewayConfig): readonly UpstreamOptions[]
+  /**
+   * Puts into effect what was read and has no fault.
+   *
+   * @returns the settings that differ and need a restart
+   * @throws where nothing has changed
+   */
+  apply(config: GatewayConfig, files: ConfigFiles): readonly string[] | Promise<readonly string[]>
+  /** Learns how each reload ended. */
+  count(succeeded: boolean): void
   logger: Logger
 }
-
-/** Everything that a configuration consists of: its file, and the files that it refers to. */
-type Sources = Map<string, string>
 
 /**
  * Puts the configuration into effect whenever its file, or one that it refers to, has changed, and on SIGHUP. One with faults changes nothing.
@@ -32,18 +34,19 @@ export function reloadOnChange(options: ReloaderOptions): () => void {
     () => reload(false),
     err => logger.warn({ err }, 'a folder cannot be watched; send SIGHUP after a change'),
   )
-  let seen = fingerprint(readSources(file, env))
+  let seen = fingerprint(readFiles(file, env))
+  let underWay = Promise.resolve()
   const reload = (isAsked: boolean): void => {
-    const sources = readSources(file, env)
-    watch.follow(sources.keys())
-    const fresh = fingerprint(sources)
+    const files = readFiles(file, env)
+    watch.follow(files.keys())
+    const fresh = fingerprint(files)
     // A folder changes for many reasons, and a fault is told once.
     if (fresh === seen && !isAsked) return
     seen = fresh
-    putIntoEffect(options)
+    underWay = underWay.then(() => putIntoEffect(options))
   }
   const onHangUp = (): void => reload(true)
-  watch.follow(readSources(file, env).keys())
+  watch.follow(readFiles(file, env).keys())
   process.on('SIGHUP', onHangUp)
   return () => {
     process.removeListener('SIGHUP', onHangUp)
@@ -51,17 +54,19 @@ export function reloadOnChange(options: ReloaderOptions): () => void {
   }
 }
 
-function putIntoEffect({ file, env, gateway, resolveUpstreams, logger }: ReloaderOptions): void {
+async function putIntoEffect(options: ReloaderOptions): Promise<void> {
+  const { file, env, apply, count, logger } = options
   try {
-    const config = loadConfig(file, env)
-    const fixed = gateway.reload(config, resolveUpstreams(config))
-    gateway.metrics.reload(true)
+    const files = new Map<string, string>()
+    const config = loadConfig(file, env, (path, text) => files.set(path, text))
+    const fixed = await apply(config, files)
+    count(true)
     logger.info({ file }, 'configuration reloaded')
     if (fixed.length > 0) {
       logger.warn({ settings: fixed }, 'these settings have changed and need a restart')
     }
   } catch (error) {
-    gateway.metrics.reload(false)
+    count(false)
     const said =
       error instanceof ConfigError
         ? { faults: error.faults.map(fault => renderFault(file, fault)) }
@@ -71,18 +76,18 @@ function putIntoEffect({ file, env, gateway, resolveUpstreams, logger }: Reloade
 }
 
 /** What could be read, whatever is wrong with it. */
-function readSources(file: string, env: Environment): Sources {
+function readFiles(file: string, env: Environment): ConfigFiles {
   // Even while it is missing, the folder where it will be is watched.
-  const sources: Sources = new Map([[resolve(file), '']])
+  const files = new Map([[resolve(file), '']])
   try {
-    loadConfig(file, env, (path, text) => sources.set(path, text))
+    loadConfig(file, env, (path, text) => files.set(path, text))
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
   }
-  return sources
+  return files
 }
 
 /** Of secrets too, so it is a digest. */
-function fingerprint(sources: Sources): string {
-  return digest(JSON.stringify([...sources]))
+function fingerprint(files: ConfigFiles): string {
+  return digest(JSON.stringify([...files]))
 }

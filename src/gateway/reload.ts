@@ -21,6 +21,7 @@ export function keepFixed(
     listen: renewListen(running.listen, wanted.listen),
     ops: running.ops,
     keepAliveMs: running.keepAliveMs,
+    workers: running.workers,
     limits: {
       ...wanted.limits,
       headersBytes: running.limits.headersBytes,
@@ -52,6 +53,7 @@ const KEYS = [
   'ops',
   'redis',
   'keepAliveMs',
+  'workers',
   'limits',
   'lifetimes',
   'upstream',

@@ -1,5 +1,5 @@
 import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
-import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
+import { type AddressInfo, type ListenOptions, Server as NetServer, type Socket } from 'node:net'
 import { ClientConnection } from './listener/client-connection.ts'
 import { createHttpServer, type TlsMaterial } from './listener/http-server.ts'
 import { findFault, type RefusalReason, type RequestFault } from './listener/request-faults.ts'
@@ -21,6 +21,8 @@ export type ListenerOptions = {
   requestTimeoutMs?: number
   /** Request line and fields together; more is answered with 431. */
   maxHeaderBytes?: number
+  /** Whether other processes may listen on the same port; the system spreads the connections. */
+  reusePort?: boolean
   /** Fields of one request; more are answered with 431. */
   maxHeaderFields?: number
   /** Plain HTTP without it. */
@@ -99,7 +101,7 @@ export function createListener(options: ListenerOptions): Listener {
   const clock = setInterval(() => endStalled(connections, stallMs, onRefused), tickMs).unref()
 
   return {
-    listen: (port, host) => listen(server, port, host),
+    listen: (port, host) => listen(server, { port, host, reusePort: options.reusePort }),
     renewTls: secure.renewTls,
     async close(deadlineMs) {
       // Not the HTTP server's own method, which ends idle connections at once.
@@ -197,10 +199,10 @@ function idleAmong(connections: Connections): Set<Socket> {
   return new Set([...connections].filter(([, { isIdle }]) => isIdle).map(([socket]) => socket))
 }
 
-function listen(server: Server, port: number, host: string | undefined): Promise<AddressInfo> {
+function listen(server: Server, options: ListenOptions): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen(options, () => {
       server.off('error', reject)
       const address = server.address()
       if (address === null || typeof address === 'string') reject(new Error('not a TCP listener'))

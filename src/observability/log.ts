@@ -58,6 +58,21 @@ export function createLogger(
   )
 }
 
+/**
+ * The log of one of several processes that write to the same output: each line says which.
+ *
+ * @param fields of every line
+ */
+export function createSharedLogger(
+  level: LogLevel,
+  fields: Record<string, number>,
+  fieldsOf?: () => object,
+): Logger {
+  // A pipe takes no more at once without another's line in between; see pipe(7), PIPE_BUF.
+  const destination = pino.destination({ dest: 1, sync: false, maxWrite: 4096 })
+  return createLogger(level, destination, fieldsOf).child(fields)
+}
+
 /** Name, message, code and causes; no other property, since libraries hang requests and responses on their errors. */
 function describeError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { message: String(error) }

@@ -10,8 +10,8 @@ import { verdictOn } from './verdict.ts'
 export type AttemptEvents = {
   /** Nothing of the request has left this process, so another instance may have it. */
   unsent(attempt: Attempt, fault: ExchangeFault, cause: Error): void
-  /** The instance has refused the upstream token, so nothing was processed. */
-  rejected(attempt: Attempt): void
+  /** The instance has refused the upstream token, so nothing was processed. @param rawFields of its answer */
+  rejected(attempt: Attempt, rawFields: readonly string[]): void
   /** The instance answers; where to? */
   answered(attempt: Attempt, head: ReceivedHead): Answer
   /** The request may have been processed, and there is no whole answer. */
@@ -49,7 +49,7 @@ export class Attempt implements ExchangeObserver, Pending {
       // Nothing more of it is wanted; how long it is, and whether it ever ends, is the instance's business.
       this.#leave()
       this.#exchange?.abort()
-      this.#events.rejected(this)
+      this.#events.rejected(this, rawFields)
       return
     }
     this.#state = 'answering'

@@ -14,9 +14,11 @@ import { Attempt, type AttemptEvents } from './attempt.ts'
 import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
 import { runTraced } from './call-trace.ts'
+import { findRequiredClaims } from './claims-challenge.ts'
 import { equip } from './equipment.ts'
 import type { EventStreams } from './event-streams.ts'
 import type { ExchangeFault } from './exchange.ts'
+import { farewellOf } from './farewell.ts'
 import type { Instance } from './instance.ts'
 import { openListing } from './listing-answer.ts'
 import type { Refusals } from './refusals.ts'
@@ -37,6 +39,8 @@ export type ForwardOptions = {
   /** In [0, 1). */
   random: () => number
 }
+
+const REFUSED_TWICE = { outcome: 'gone', reason: 'the backend refused a fresh token' } as const
 
 /**
  * Sends a call whose body and token are at hand, and its answer back.
@@ -93,14 +97,14 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
       const open = (): Answer => openAnswer(attempt, head, opening)
       return call.companion ? call.companion.answered(head, open) : open()
     },
-    rejected({ call }) {
+    rejected({ call }, rawFields) {
       call.arrival.trace?.answered(401)
-      if (call.wasRejected) {
-        const reason = 'the backend refused a fresh token'
-        return refusals.failToken(call, { outcome: 'gone', reason })
-      }
-      call.wasRejected = true
-      replay(call).catch(cause => refusals.fail(call, 'unexpected', { reason: 'replay', cause }))
+      const wanted = findRequiredClaims(rawFields)
+      // What is wanted of a login is asked for even so.
+      if (call.wasRejected && wanted === undefined) return refusals.failToken(call, REFUSED_TWICE)
+      replay(call, wanted).catch(cause =>
+        refusals.fail(call, 'unexpected', { reason: 'replay', cause }),
+      )
     },
     unsent({ call }, fault, cause) {
       if (fault !== 'malformed') return send(call, cause)
@@ -157,22 +161,25 @@ function tellLost(
   fail(call, isLate ? 'backendTimeout' : 'backendBroken', { reason, cause })
 }
 
-/** Sends a call once more, with another token than the one that its backend has refused. */
+/** Sends a call once more, with another token than the one that its backend has refused; not where the backend wants another login, which its client is told. */
 function createReplay(
   { tokens, refusals }: Pick<ForwardOptions, 'tokens' | 'refusals'>,
   send: (call: Call) => void,
-): (call: Call) => Promise<void> {
-  return async call => {
+): (call: Call, wanted: string | undefined) => Promise<void> {
+  return async (call, wanted) => {
+    const isLast = call.wasRejected
+    call.wasRejected = true
     const { claims, accessToken, arrival } = call
     if (accessToken === undefined) {
       const reason = 'the backend wants a token, and is configured to get none'
       return refusals.fail(call, 'backendBroken', { reason })
     }
     const fresh = await runTraced(call, () =>
-      tokens.resolveAfterRejection(claims.grantId, accessToken, arrival.correlationId),
+      tokens.resolveAfterRejection(claims.grantId, accessToken, arrival.correlationId, wanted),
     )
     if (call.isOver) return
     if (fresh.outcome !== 'usable') return refusals.failToken(call, fresh)
+    if (isLast) return refusals.failToken(call, REFUSED_TWICE)
     if (!equip(call, fresh, refusals)) return
     call.tried.length = 0
     send(call)
@@ -202,10 +209,11 @@ function openWhole(attempt: Attempt, head: AnswerHead, opening: Opening): Answer
   const { res, backend } = call.arrival
   if (isEventStream(head.fields)) {
     const finish = (): void => attempt.finish()
+    const farewell = (): string => farewellOf(call)
     const { isListening } = call
     const ageMs = backend.maxAgeMs * (1 - JITTER * opening.random())
     const endsAt = performance.now() + ageMs
-    return new EventStreamAnswer(res, head, opening, { isListening, endsAt, finish })
+    return new EventStreamAnswer(res, head, opening, { isListening, endsAt, finish, farewell })
   }
   if (isSmall(head.fields)) return new GatheredAnswer(res, head)
   return new StreamedAnswer(res, head, opening.writeCopy)

@@ -94,6 +94,7 @@ export function createRefusals(
       if (token.outcome === 'rejected') {
         return fail(call, 'invalidToken', { reason: 'rejected by the backend' })
       }
+      if (token.outcome === 'forbidden') return fail(call, 'forbidden', { reason: token.reason })
       const { reason, retryAfterSeconds } = token
       fail(call, 'tokenUnavailable', { reason, retryAfterSeconds })
     },

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { DerivedToken, Grant } from '../domain/grant.ts'
 import type { Logger } from '../observability/log.ts'
 import type { ExchangeCredential } from '../upstream/credential.ts'
+import { isSubjectRefused } from '../upstream/exchange.ts'
 import type { UpstreamFailure } from '../upstream/failure.ts'
 import { judgeFreshness } from '../upstream/freshness.ts'
 import type { UpstreamOf } from '../upstream/refresh-context.ts'
@@ -118,7 +119,7 @@ async function exchange(
 function answerTo(failure: UpstreamFailure, logger: Logger): Exclude<FreshToken, Usable> {
   const { kind, error, status, description, retryAfterSeconds = 2 } = failure
   const line = { failure: kind, error, status, upstreamDescription: description }
-  if (kind === 'dead' || error === 'invalid_token') {
+  if (kind === 'dead' || (error === 'invalid_token' && isSubjectRefused(failure))) {
     logger.warn(line, 'the upstream does not exchange this token')
     return { outcome: 'gone', reason: error }
   }

@@ -3,6 +3,7 @@ import type { AccessTokenClaims } from '../domain/access-token.ts'
 import { type Grant, NO_UPSTREAM } from '../domain/grant.ts'
 import type { Scope } from '../domain/scope.ts'
 import { digest } from '../domain/secret.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { PresentedToken } from './access-token.ts'
 import type { Verification } from './verification.ts'
 
@@ -50,6 +51,7 @@ export function createPresentedTokens(
   resources: readonly TokenResource[],
   now: () => number,
   max = MAX_TOKENS,
+  watchCache: WatchCache = watchNothing,
 ): PresentedTokens {
   const grants = new Map<string, Grant>()
   const entries = new LRUCache<string, Entry>({
@@ -63,10 +65,14 @@ export function createPresentedTokens(
       }
     },
   })
+  const { hits, misses } = watchCache('access_tokens', () => entries.size)
   return {
     find: authorization => {
       const entry = entries.get(authorization)
-      return entry && entry.goodUntil > now() ? entry.claims : undefined
+      const isGood = entry !== undefined && entry.goodUntil > now()
+      if (isGood) hits.value += 1
+      else misses.value += 1
+      return isGood ? entry.claims : undefined
     },
     findGrant: grantId => grants.get(grantId),
     remember: (authorization, token, { token: read, goodUntil }) => {

@@ -14,6 +14,16 @@ export type ExchangeResult =
 
 const TRIES = 3
 
+/** What an upstream says of a token that it does not take for an exchange. @see RFC 8693 section 2.2.2, RFC 7523 section 3.1 */
+const SUBJECT_REFUSED = new Set(['invalid_grant', 'invalid_request', 'invalid_token'])
+
+/** Whether the upstream has refused the token that was to be exchanged; not where it only says, in whatever words, that it wants to be left alone. */
+export function isSubjectRefused({ kind, error, status }: UpstreamFailure): boolean {
+  // No rule knows the code, which belongs to resource servers, so it counts as transient.
+  if (error === 'invalid_token') return status === 400
+  return kind !== 'transient' && SUBJECT_REFUSED.has(error)
+}
+
 /**
  * Exchanges the grant's access token for one that its backend takes. Nothing is spent by that, so whatever may have failed by chance is tried again until `signal` says
  * that the time is up. Never throws for what the upstream does.

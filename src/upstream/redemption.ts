@@ -6,6 +6,7 @@ import {
   findInjected,
   isExchanged,
 } from './credential.ts'
+import { isSubjectRefused } from './exchange.ts'
 import type { UpstreamFailure } from './failure.ts'
 import { judgeFreshness } from './freshness.ts'
 import { holdLease } from './held-lease.ts'
@@ -103,9 +104,6 @@ async function refresh(
     : fail(context, lease, claimed, result.failure)
 }
 
-/** What an upstream says of a token that it does not take for an exchange. @see RFC 8693 section 2.2.2, RFC 7523 section 3.1 */
-const SUBJECT_REFUSED = new Set(['invalid_grant', 'invalid_request', 'invalid_token'])
-
 /** @param refreshFirst a refresh, where the token to exchange is not of this moment: the upstream may have ended it before its time */
 async function exchange(
   renewal: Renewal,
@@ -121,7 +119,7 @@ async function exchange(
   }
   const { failure } = result
   const canRefresh = grant.upstreamTokens.refreshToken !== undefined
-  if (!refreshFirst || !canRefresh || !SUBJECT_REFUSED.has(failure.error)) {
+  if (!refreshFirst || !canRefresh || !isSubjectRefused(failure)) {
     return fail(context, lease, grant, failure)
   }
   const refreshed = await refreshFirst()

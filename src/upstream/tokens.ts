@@ -1,11 +1,13 @@
 import type { Grant, GrantLifetime } from '../domain/grant.ts'
+import type { WatchCache } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import type { GrantStore, Invalidations } from '../store/port.ts'
 import type { AssertionIssuer } from './assertions.ts'
-import { findInjected } from './credential.ts'
+import { findInjected, isLocal } from './credential.ts'
 import { createInjector, type InjectionOf, type Injector } from './injection.ts'
 import type { RefreshOutcome, UpstreamOf } from './refresh-context.ts'
 import { createRefresher, describeOutage, type Refresher } from './refresher.ts'
+import { requireClaims } from './required-claims.ts'
 import { createOnce, createTokenCache, type TokenCache } from './token-cache.ts'
 
 /** A grant whose upstream access token can be used now. */
@@ -24,12 +26,14 @@ export type Usable = {
  * - `gone`: the grant is revoked, expired, or its upstream wants a new login. The client must authorize again.
  * - `unavailable`: store or upstream cannot answer now. Nothing is lost; try again.
  * - `rejected`: a backend refuses a token that is as new as can be. The grant lives, but not for this backend.
+ * - `forbidden`: a backend wants of the user what a login has not brought, and another one would not either.
  */
 export type FreshToken =
   | Usable
   | { outcome: 'gone'; reason: string }
   | { outcome: 'unavailable'; reason: string; retryAfterSeconds: number }
   | { outcome: 'rejected' }
+  | { outcome: 'forbidden'; reason: string }
 
 /** The one source of upstream tokens; every entry uses it. */
 export type UpstreamTokenSource = {
@@ -39,11 +43,14 @@ export type UpstreamTokenSource = {
   resolve(grantId: string, correlationId: string): Promise<FreshToken>
   /**
    * A token other than `rejected`, which a backend has refused with 401: by another's refresh meanwhile, or by one that is forced now. Never rejects.
+   *
+   * @param claims what the backend wants of a login, as JSON, where it has said so: then no refresh helps
    */
   resolveAfterRejection(
     grantId: string,
     rejected: string,
     correlationId: string,
+    claims?: string,
   ): Promise<FreshToken>
   /** Resolves when every refresh that is under way is stored. */
   close(): Promise<void>
@@ -60,6 +67,7 @@ export type UpstreamTokenSourceOptions = {
   cacheMs?: number
   /** How many grants are held at most. */
   cacheSize?: number
+  watchCache?: WatchCache
   /** Bound of one refresh, all tries together. */
   refreshTimeoutMs: number
   /** How long a grant lives; the upstream's own life may change with each refresh. */
@@ -112,10 +120,11 @@ export function createUpstreamTokenSource(
         ))
       return noted(logger, answer, grantId, correlationId)
     },
-    resolveAfterRejection: async (grantId, rejected, correlationId) => {
+    resolveAfterRejection: async (grantId, rejected, correlationId, claims) => {
       cache.forget(grantId)
-      const renew = () => renewRejected(sources, refresher, grantId, rejected, correlationId)
-      const answer = await once.run(grantId, `renew ${rejected}`, renew)
+      const refusal = { rejected, claims }
+      const renew = () => renewRejected(sources, refresher, grantId, refusal, correlationId)
+      const answer = await once.run(grantId, `renew ${rejected} ${claims ?? ''}`, renew)
       return noted(logger, answer, grantId, correlationId)
     },
     close: async () => {
@@ -177,7 +186,7 @@ async function renewRejected(
   { grants, now, logger, injector }: Sources,
   refresher: Refresher,
   grantId: string,
-  rejected: string,
+  { rejected, claims }: { rejected: string; claims: string | undefined },
   correlationId: string,
 ): Promise<FreshToken> {
   try {
@@ -185,6 +194,10 @@ async function renewRejected(
     if (!grant || grant.dead) return notUsable(grant)
     const credential = injector.credentialOf(grant)
     if (!credential) return OTHER_UPSTREAM
+    if (claims !== undefined && !isLocal(credential)) {
+      const log = logger.child({ correlationId })
+      return await requireClaims({ grants, now, logger: log }, grantId, claims)
+    }
     // Our own word is not made better by a refresh at the upstream.
     if (credential.kind === 'assertion') injector.forgetAssertion(grantId)
     const injected = findInjected(grant.upstreamTokens, credential)

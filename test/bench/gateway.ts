@@ -20,6 +20,7 @@ export type BenchGatewayOptions = {
   keepsLists?: boolean
   /** Another checkout, to be compared with. */
   root?: string
+  workers?: number
 }
 
 export type BenchGateway = {
@@ -39,7 +40,7 @@ const REDIRECT_URI = 'http://127.0.0.1/callback'
 
 /** Starts a gateway as in production (state in Redis, an IdP of its own, logs at `info`) and signs clients in. */
 export async function startBenchGateway(options: BenchGatewayOptions): Promise<BenchGateway> {
-  const { instance, cpu, grants = 1, upstreamSeconds = 3600, root, keepsLists } = options
+  const { instance, cpu, grants = 1, upstreamSeconds = 3600, root, keepsLists, workers } = options
   const [port = 0, opsPort = 0] = await findFreePorts(2)
   const publicUrl = `http://127.0.0.1:${port}`
   const redisPort = await findFreePort()
@@ -75,6 +76,8 @@ export async function startBenchGateway(options: BenchGatewayOptions): Promise<B
         },
       ],
       lifetimes: { accessToken: '1h' },
+      // A checkout that is compared with may not know it.
+      ...(workers !== undefined && { workers }),
       limits: { inFlight: 5000, inFlightPerSubject: 5000, streamsPerSubject: 5000 },
       // All of the load comes from one address. Another checkout may not know the section.
       ...(root === undefined && {

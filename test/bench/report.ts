@@ -5,6 +5,7 @@ import type { IdleStreams } from './idle-streams.ts'
 import type { KeptLists } from './kept-lists.ts'
 import type { LoadResult } from './load.ts'
 import type { SlowReading } from './slow-reader.ts'
+import type { Crew } from './workers.ts'
 
 export type Row = { name: string; does: string; measured: readonly LoadResult[] }
 
@@ -69,6 +70,24 @@ export function renderHalfLoad(rounds: readonly (readonly HalfLoad[])[]): string
         `${of('failures').reduce((sum, one) => sum + one, 0)}`,
       ]
     }),
+  )
+}
+
+/** @param crews the one that is a single process first */
+export function renderCrews(crews: readonly Crew[]): string {
+  const [single] = crews
+  return renderTable(
+    [
+      ...['processes that serve', 'answers/s on one processor', 'CPU µs each'],
+      ...['of it in the busiest process', '× one process, on processors of their own'],
+    ],
+    crews.map(crew => [
+      `${crew.workers}`,
+      Math.round(crew.requestsPerSecond).toString(),
+      crew.cpuMicros.toFixed(1),
+      `${Math.round(crew.busiest * 100)} %`,
+      ratio(single && single.cpuMicros * single.busiest, crew.cpuMicros * crew.busiest),
+    ]),
   )
 }
 

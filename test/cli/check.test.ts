@@ -47,6 +47,19 @@ describe('the command check', () => {
     })
   })
 
+  it('says whose tokens open the backends, and of no callback, where nobody signs in here', () => {
+    const [backend] = MINIMAL.backends
+    const external = {
+      publicUrl: MINIMAL.publicUrl,
+      auth: 'external',
+      authorizationServer: { issuer: 'https://as.example.com' },
+      backends: [{ ...backend, scopes: {}, credential: 'none' }],
+    }
+    expect(check(stringify(external)).stdout).toBe(
+      `${file} is valid: https://mcp.example.com, tokens of https://as.example.com, 1 backend\n`,
+    )
+  })
+
   it('prints the effective configuration, and nothing else, for other programs', () => {
     const { code, stdout, stderr } = check(stringify(MINIMAL), true)
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })

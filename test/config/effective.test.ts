@@ -126,6 +126,7 @@ describe('the effective configuration', () => {
       },
       keepAlive: '75s',
       drain: { delay: '0ms', deadline: '30s' },
+      workers: 1,
       log: { level: 'info' },
     })
   })

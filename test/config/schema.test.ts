@@ -80,6 +80,7 @@ describe('a minimal configuration', () => {
       },
       keepAliveMs: 75_000,
       drain: { delayMs: 0, deadlineMs: 30_000 },
+      workers: 1,
       log: { level: 'info' },
     })
   })
@@ -95,6 +96,35 @@ describe('a minimal configuration', () => {
       'publicUrl: is required',
       'backends: is required',
       'upstream: is required',
+    ])
+  })
+})
+
+describe('workers', () => {
+  const shared = { ...MINIMAL, keys: [KEY], redis: { url: 'redis://redis' } }
+
+  it.each([
+    ['a number', 4, 4],
+    ['the number of an environment variable', '4', 4],
+    ['one for each processor', 'auto', 'auto'],
+  ])('may be %s with redis', (_, workers, used) => {
+    expect(readTree({ ...shared, workers }).workers).toBe(used)
+  })
+
+  it.each([
+    ['one', { workers: 1 }, []],
+    ['two', { workers: 2 }, [expect.stringMatching(/^workers: more than 1 needs redis/)]],
+    ['as many as there are', { workers: 'auto' }, [expect.stringMatching(/needs redis/)]],
+    ['none', { workers: 0 }, ['workers: expected auto or a whole number from 1 to 64']],
+    ['many', { workers: 'many' }, ['workers: expected auto or a whole number from 1 to 64']],
+  ])('of %s without redis: says what is missing', (_, overrides, expected) => {
+    expect(complaints(overrides)).toEqual(expected)
+  })
+
+  it('are refused with the development IdP, whatever else there is', () => {
+    const { redis, keys } = shared
+    expect(complaints({ redis, keys, workers: 2 }, undefined, LOCAL)).toEqual([
+      expect.stringMatching(/^workers: only 1 with provider: dev/),
     ])
   })
 })

@@ -1,9 +1,14 @@
 import { createHash } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { stringify } from 'yaml'
 import { createSecret } from '../../src/domain/secret.ts'
+import type { Explanation } from '../../src/http/admin.ts'
 import type { Whoami } from '../support/backend-tools.ts'
-import { type GatewayProcess, startGateways } from '../support/gateway-process.ts'
+import { type GatewayProcess, runGateway, startGateways } from '../support/gateway-process.ts'
 import { startLegacyBackend } from '../support/legacy-backend.ts'
 import { startModernBackend } from '../support/modern-backend.ts'
 import { fieldValues, type RecordingBackend } from '../support/recording-backend.ts'
@@ -22,6 +27,7 @@ type Scene = {
   server: OidcVendor
   exchange: TokenExchange
   backends: { legacy: RecordingBackend[]; modern: RecordingBackend[] }
+  config: Record<string, unknown>
   close(): Promise<unknown>
 }
 
@@ -38,7 +44,7 @@ async function startScene(format: 'jwt' | 'opaque'): Promise<Scene> {
   }
   const front = await startRoundRobin([])
   const { issuer, clientId, clientSecret } = server
-  const replicas = await startGateways(2, {
+  const config = {
     publicUrl: front.origin,
     auth: 'external',
     authorizationServer: {
@@ -55,12 +61,13 @@ async function startScene(format: 'jwt' | 'opaque'): Promise<Scene> {
       credential: { exchange: { audience: `urn:${era}` } },
     })),
     log: { level: 'trace' },
-  })
+  }
+  const replicas = await startGateways(2, config)
   for (const [index, { origin }] of replicas.entries()) front.restore(index, origin)
   const parts = [front, server, ...backends.legacy, ...backends.modern]
   const close = () =>
     Promise.all([...replicas.map(({ kill }) => kill()), ...parts.map(part => part.close())])
-  return { front, replicas, server, exchange, backends, close }
+  return { front, replicas, server, exchange, backends, config, close }
 }
 
 function createSdk({ front }: Scene, era: 'legacy' | 'modern'): SdkClient {
@@ -185,6 +192,47 @@ describe('auth: external, with an oidc-provider that signs JWTs', () => {
     const idToken = await signInForIdToken(scene)
     expect(decodeJwt(idToken)).toMatchObject({ iss: scene.server.issuer, sub: 'alice' })
     expect(await call(scene, '/legacy/mcp', idToken)).toMatchObject({ status: 401 })
+  })
+
+  it('is looked at by the doctor, with the eyes of the gateway and of clients', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'mcp-auth-gateway-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const file = join(folder, 'gateway.config.yaml')
+    await writeFile(file, stringify(scene.config))
+    const { output } = await runGateway(['doctor', '--config', file])
+    const { issuer } = scene.server
+    expect(output).toContain(
+      `ok    ${issuer}: metadata found, and its issuer is the configured one`,
+    )
+    expect(output).toContain(`ok    1 keys at ${issuer}/jwks`)
+    expect(output).toContain('ok    clients that it does not know can register there')
+    expect(output).toContain('ok    PKCE with S256')
+    expect(output).toContain(`ok    ${scene.front.origin}/legacy/mcp: metadata as configured`)
+    expect(output).not.toContain('register this redirect URI')
+
+    await writeFile(
+      file,
+      stringify({ ...scene.config, authorizationServer: { issuer: `${issuer}/other` } }),
+    )
+    const wrong = await runGateway(['doctor', '--config', file])
+    expect(wrong.code).toBe(1)
+    expect(wrong.output).toContain(`fail  ${issuer}/other: no usable metadata`)
+  })
+
+  it('tells operators that only a token can say who may what', async () => {
+    const { front, replicas, server } = scene
+    const question = new URL(`${replicas[0]?.opsOrigin}/admin/explain`)
+    question.search = new URLSearchParams({
+      resource: `${front.origin}/legacy/mcp`,
+      subject: 'alice',
+      client: 'a-client',
+    }).toString()
+    const { isAllowed, steps } = (await (await fetch(question)).json()) as Explanation
+    expect(isAllowed).toBe(false)
+    expect(steps.at(-1)).toMatchObject({
+      rule: 'auth',
+      why: expect.stringContaining(server.issuer),
+    })
   })
 
   it('asks for a scope that a tool needs and the token lacks', async () => {

@@ -1,5 +1,7 @@
 /** Alert rules, dashboard and the page on metrics against what a running gateway exports, and against a real Prometheus that has scraped it. */
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { anchorsOf, readPage } from '../docs/pages.ts'
@@ -52,8 +54,17 @@ async function useEverything(session: Session): Promise<void> {
   for (const replica of stage.house.replicas) {
     await call({ accessToken: 'none' }, replica)
     await callTool(session, replica)
+    await sendNonsense(replica)
   }
   await refresh(session, stage.house.front)
+}
+
+async function sendNonsense({ origin }: { origin: string }): Promise<void> {
+  const { hostname, port } = new URL(origin)
+  const socket = connect(Number(port), hostname)
+  socket.end('NONSENSE\r\n\r\n')
+  socket.resume()
+  await once(socket, 'close')
 }
 
 async function callTool({ accessToken }: Session, replica: { origin: string }): Promise<void> {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { stringify } from 'yaml'
 import { listen } from '../../src/dev/listen.ts'
 import { mintKey } from '../../src/domain/key-ring.ts'
@@ -12,6 +12,8 @@ import { type GatewayProcess, startGatewayFrom } from '../support/gateway-proces
 import { startOidcProvider } from '../support/oidc-provider.ts'
 import { startRedis } from '../support/redis.ts'
 import { waitFor } from '../support/wait-for.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
 
 type Config = Record<string, unknown>
 
@@ -32,7 +34,7 @@ async function startBackend(name: string) {
 }
 
 /** A gateway whose configuration stands in a folder, as a ConfigMap does: behind a link that can be turned. */
-async function setUp() {
+async function setUp(more: Config) {
   const folder = await mkdtemp(join(tmpdir(), 'mcp-auth-gateway-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const [port, opsPort] = await findFreePorts(2)
@@ -56,6 +58,7 @@ async function setUp() {
       ...{ clientId: idp.clientId, clientSecret: idp.clientSecret },
     },
     backends: [{ path: '/crm/mcp', instances: [one.url] }],
+    ...more,
   }
   let version = 0
   /** All files of a version at once, by turning the link. */
@@ -100,9 +103,12 @@ async function call(origin: string, token: string, search = '') {
 const RELOADED = 'configuration reloaded'
 const REFUSED = 'the configuration was not reloaded'
 
-describe('a reload', () => {
+describe.each([
+  ['one process', {}],
+  ['two workers', { workers: 2 }],
+])('a reload of %s', (_, more) => {
   it('loses no request under load: what is under way finishes on the old, what comes gets the new', async () => {
-    const { gateway, publish, base, key, one, two, front } = await setUp()
+    const { gateway, publish, base, key, one, two, front } = await setUp(more)
     const { accessToken } = await signIn({ front })
     const slow = call(front.origin, accessToken, '?wait')
     await waitFor(() => one.waiting.length === 1, { what: 'the slow call to arrive' })
@@ -128,7 +134,7 @@ describe('a reload', () => {
   })
 
   it('of a broken file keeps the old, says why once, and counts it', async () => {
-    const { gateway, publish, base, key, one, two, front } = await setUp()
+    const { gateway, publish, base, key, one, two, front } = await setUp(more)
     const { accessToken } = await signIn({ front })
     await publish({ ...base, backend: [] }, key)
     await says(gateway, REFUSED)
@@ -148,7 +154,7 @@ describe('a reload', () => {
   })
 
   it('reads key files again: a new key in front makes, the old one still opens', async () => {
-    const { gateway, publish, base, key, front } = await setUp()
+    const { gateway, publish, base, key, front } = await setUp(more)
     const session = await signIn({ front })
     const newKey = mintKey()
     await publish({ ...base, keys: ['file:key', key] }, newKey)
@@ -166,7 +172,7 @@ describe('a reload', () => {
   })
 
   it('comes with SIGHUP too, and names the settings that need a restart', async () => {
-    const { gateway, publish, base, key, front } = await setUp()
+    const { gateway, publish, base, key, front } = await setUp(more)
     const { accessToken } = await signIn({ front })
     process.kill(gateway.pid, 'SIGHUP')
     await says(gateway, RELOADED)

@@ -32,6 +32,7 @@ describe('what a reload changes', () => {
     ['ops', 'ops: { token: secret }\n', BASE],
     ['redis', REDIS, BASE],
     ['keepAlive', 'keepAlive: 10s\n', BASE],
+    ['workers', `${REDIS}workers: 2\n`, BASE],
     ['limits', 'limits: { headers: 8KiB }\n', BASE],
     ['limits', 'limits: { stall: 5s }\n', BASE],
     ['lifetimes', 'lifetimes: { refreshGrace: 1s }\n', BASE],

@@ -18,6 +18,8 @@ export type GatewayOptions = {
   nodeArgs?: readonly string[]
   /** Another checkout than this one. */
   root?: string
+  /** What is run there. Default `src/main.ts`. */
+  script?: string
   /** What is waited for: that it takes requests, or only that it runs. Default `ready`. */
   until?: 'ready' | 'alive'
 }
@@ -64,7 +66,8 @@ export async function startGatewayFrom(
   options: Omit<GatewayOptions, 'config'> = {},
 ): Promise<GatewayProcess> {
   const { env = {}, nodeArgs = [], root = ROOT, until = 'ready' } = options
-  const child = spawn(process.execPath, [...nodeArgs, 'src/main.ts', 'start', '--config', file], {
+  const script = options.script ?? 'src/main.ts'
+  const child = spawn(process.execPath, [...nodeArgs, script, 'start', '--config', file], {
     cwd: root,
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

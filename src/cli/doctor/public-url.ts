@@ -13,20 +13,27 @@ const resourceMetadata = z.object({
   authorization_servers: z.array(z.string()),
 })
 
-/** Looks at the gateway from outside, as a client does: what answers at `publicUrl`, and with which certificate. */
+/**
+ * Looks at the gateway from outside, as a client does: what answers at `publicUrl`, and with which certificate.
+ *
+ * @param external the issuer of the tokens that open the backends, where that is not the gateway
+ */
 export async function examinePublicUrl(
   publicUrl: string,
   paths: readonly string[],
+  external?: string,
 ): Promise<Finding[]> {
   const { protocol, hostname, port } = new URL(publicUrl)
   const certificate =
     protocol === 'https:' ? [await examineCertificate(hostname, Number(port || 443))] : []
-  const server = await examineServer(publicUrl)
-  if (server.level === 'fail') return [...certificate, server]
-  const resources = await Promise.all(paths.map(path => examineResource(publicUrl, path)))
+  const server = external === undefined ? [await examineServer(publicUrl)] : []
+  if (server.some(({ level }) => level === 'fail')) return [...certificate, ...server]
+  const issuer = external ?? publicUrl
+  const resources = await Promise.all(paths.map(path => examineResource(publicUrl, path, issuer)))
   const [path] = paths
-  const cookies = path === undefined ? [] : await examineCookies(publicUrl, publicUrl + path)
-  return [...certificate, server, ...resources, ...cookies]
+  const isOwn = external === undefined && path !== undefined
+  const cookies = isOwn ? await examineCookies(publicUrl, publicUrl + path) : []
+  return [...certificate, ...server, ...resources, ...cookies]
 }
 
 async function examineServer(publicUrl: string): Promise<Finding> {
@@ -47,12 +54,12 @@ async function examineServer(publicUrl: string): Promise<Finding> {
   }
 }
 
-async function examineResource(publicUrl: string, path: string): Promise<Finding> {
+async function examineResource(publicUrl: string, path: string, issuer: string): Promise<Finding> {
   const url = `${publicUrl}/.well-known/oauth-protected-resource${path}`
   try {
     const metadata = resourceMetadata.parse(await fetchJson(url))
     const isRight =
-      metadata.resource === publicUrl + path && metadata.authorization_servers.includes(publicUrl)
+      metadata.resource === publicUrl + path && metadata.authorization_servers.includes(issuer)
     return isRight
       ? ok(`${publicUrl}${path}: metadata as configured`)
       : fail(

@@ -7,15 +7,20 @@ import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
 const SKEW_WARN_SECONDS = 10
 const SKEW_FAIL_SECONDS = 90
 
-/** Looks at one identity provider as the gateway does: by its metadata. No user signs in, and no secret is sent. */
+/**
+ * Looks at one identity provider as the gateway does: by its metadata. No user signs in, and no secret is sent.
+ *
+ * @param signsIn whether people are sent there
+ */
 export async function examineUpstream(
   options: UpstreamOptions,
   now: () => number,
+  signsIn = true,
 ): Promise<Finding[]> {
   const { issuer, callbackUrl, timeoutMs } = options
-  const register = ok(`register this redirect URI there, exactly: ${callbackUrl}`)
+  const register = signsIn ? [ok(`register this redirect URI there, exactly: ${callbackUrl}`)] : []
   if (options.endpoints)
-    return [ok(`${issuer}: its endpoints are known, it has no metadata`), register]
+    return [ok(`${issuer}: its endpoints are known, it has no metadata`), ...register]
   try {
     const configuration = await createUpstreamClient(options).configuration()
     const metadata = configuration.serverMetadata()
@@ -23,7 +28,7 @@ export async function examineUpstream(
       ok(`${issuer}: metadata found, and its issuer is the configured one`),
       ...examineMetadata(metadata, options),
       ...(await examineClock(issuer, timeoutMs, now)),
-      register,
+      ...register,
     ]
   } catch (error) {
     return [
@@ -31,7 +36,7 @@ export async function examineUpstream(
         `${issuer}: no usable metadata: ${reasonOf(error)}`,
         'check upstream.issuer byte for byte (a final slash counts), DNS and the way out of this network',
       ),
-      register,
+      ...register,
     ]
   }
 }

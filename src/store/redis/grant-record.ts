@@ -18,7 +18,7 @@ type Part = 'grant' | 'identity' | 'tokens' | 'dead'
 /** What never changes. */
 type Lasting = Pick<
   Grant,
-  'clientId' | 'clientName' | 'upstream' | 'resource' | 'scope' | 'openedAt'
+  'clientId' | 'clientName' | 'upstream' | 'resource' | 'scope' | 'openedAt' | 'claims'
 >
 
 /** Which lists a grant is in, as digests. */

@@ -28,8 +28,10 @@ export const ENTRA_FAILURES: readonly FailureRule[] = [
     kind: 'dead',
     problem: 'conditional-access',
   },
+  // On behalf of: the login's token is not for this app, or there is no such API. Another login would bring the same.
+  { codes: ['50013', '500131', '500011'], kind: 'operator' },
   {
-    codes: ['50089', '50133', '50173', '70000', '70008', '70043', '700082', '700084'],
+    codes: ['50089', '50133', '50173', '500133', '70000', '70008', '70043', '700082', '700084'],
     kind: 'dead',
   },
   { error: 'interaction_required', problem: 'conditional-access' },

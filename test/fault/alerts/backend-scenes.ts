@@ -3,10 +3,7 @@ import { call, callUntilGood, type Session, signIn } from '../client.ts'
 import type { Scene } from './scene.ts'
 import { IN_FLIGHT_AT_MOST, recordFault, type Stage } from './stage.ts'
 
-/** As many as it takes to leave one of two instances alone, whichever of them is chosen. */
-const CALLS = 15
-/** As many where both fail each call. More would make it longer until the instance is tried again. */
-const CALLS_TO_BOTH = 5
+const CALLS = 10
 
 export const BACKEND_SCENES: readonly Scene[] = [
   {
@@ -17,7 +14,6 @@ export const BACKEND_SCENES: readonly Scene[] = [
         stage,
         () => Promise.all(stage.instances.map(({ goDown }) => goDown())),
         () => Promise.all(stage.instances.map(({ comeBack }) => comeBack())),
-        CALLS_TO_BOTH,
       ),
   },
   {
@@ -27,15 +23,20 @@ export const BACKEND_SCENES: readonly Scene[] = [
   },
   {
     fault: 'a backend answers 500',
-    alerts: ['McpGatewayBackendErrors', 'McpGatewayBackendInstanceEjected'],
-    record: stage => {
-      const all = async (mode: 'well' | 'fail') => {
-        for (const { behave } of stage.instances) behave(mode)
-      }
-      return recordCalls(
+    alerts: ['McpGatewayBackendErrors'],
+    record: async stage => {
+      const { house, instances } = stage
+      const session = await signIn(house)
+      return recordFault(
         stage,
-        () => all('fail'),
-        () => all('well'),
+        async () => {
+          for (const { behave } of instances) behave('fail')
+          for (let n = 0; n < CALLS; n += 1) await call(session, house.front)
+        },
+        async () => {
+          for (const { behave } of instances) behave('well')
+          await callUntilEjected(stage, session, 0)
+        },
       )
     },
   },
@@ -68,40 +69,40 @@ export const BACKEND_SCENES: readonly Scene[] = [
   },
 ]
 
-/** Calls through each replica while the backend is in trouble; afterwards, until each instance is back in use. */
+/** Calls through each replica while the backend is in trouble, until an instance is left alone; afterwards, until each is back in use. */
 async function recordCalls(
   stage: Stage,
   provoke: () => Promise<unknown>,
   mend: () => Promise<unknown>,
-  calls = CALLS,
 ) {
-  const { house } = stage
-  const session = await signIn(house)
+  const session = await signIn(stage.house)
   return recordFault(
     stage,
     async () => {
       await provoke()
-      for (const replica of house.replicas)
-        for (let n = 0; n < calls; n += 1) await call(session, replica)
+      await callUntilEjected(stage, session, 1)
     },
     async () => {
       await mend()
-      await allServing(stage, session)
+      for (const replica of stage.house.replicas) await callUntilGood(session, replica, 15_000)
+      await callUntilEjected(stage, session, 0)
     },
   )
 }
 
-/** An instance that was left alone is tried again by calls. */
-async function allServing({ house }: Stage, session: Session): Promise<void> {
+/**
+ * Calls each replica until so many instances are left alone there, and not once more: the oftener one fails, the longer it takes until it is tried again. One that was left
+ * alone before gets few calls at first.
+ */
+async function callUntilEjected({ house }: Stage, session: Session, count: number): Promise<void> {
   for (const replica of house.replicas) {
-    await callUntilGood(session, replica, 15_000)
     await waitFor(
       async () => {
         await call(session, replica)
         const text = await (await fetch(`${replica.opsOrigin}/metrics`)).text()
-        return text.includes('mcp_gateway_backend_instances{backend="crm",state="ejected"} 0')
+        return text.includes(`backend_instances{backend="crm",state="ejected"} ${count}`)
       },
-      { what: 'both instances to serve again', timeoutMs: 30_000, intervalMs: 200 },
+      { what: `${count} instances to be left alone`, timeoutMs: 45_000, intervalMs: 20 },
     )
   }
 }

@@ -44,6 +44,23 @@ const ERRORS = {
     'invalid_request',
     'Application is requesting a token for itself. This scenario is supported only if resource is specified using the GUID based App Identifier.',
   ],
+  500011: [
+    'invalid_resource',
+    'The resource principal was not found in the tenant. This can happen if the application has not been installed by the administrator of the tenant.',
+  ],
+  50013: [
+    'invalid_grant',
+    'Assertion failed signature validation. [Reason - The key was not found.]',
+  ],
+  500131: [
+    'invalid_grant',
+    'Assertion audience does not match the Client app presenting the assertion.',
+  ],
+  500133: ['invalid_grant', 'Assertion is not within its valid time range.'],
+  900144: [
+    'invalid_request',
+    "The request body must contain the following parameter: 'requested_token_use'.",
+  ],
   650053: [
     'invalid_scope',
     'The application asked for a scope that does not exist on the resource Microsoft Graph.',

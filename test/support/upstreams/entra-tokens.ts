@@ -1,4 +1,13 @@
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import {
+  compactVerify,
+  createLocalJWKSet,
+  decodeJwt,
+  exportJWK,
+  generateKeyPair,
+  type JWK,
+  SignJWT,
+} from 'jose'
+import type { EntraCode } from './entra-errors.ts'
 
 export type EntraUser = {
   /** The tenant that the user belongs to. */
@@ -69,6 +78,21 @@ function describeGroups(groups: readonly string[], oid: string): Record<string, 
   if (groups.length <= GROUP_LIMIT) return groups.length > 0 ? { groups } : {}
   const endpoint = `https://graph.microsoft.com/v1.0/users/${oid}/getMemberObjects`
   return { _claim_names: { groups: 'src1' }, _claim_sources: { src1: { endpoint } } }
+}
+
+/** Why a token is no assertion that this client may present: signed by somebody else, for another application, or too old. */
+export async function findAssertionFault(
+  assertion: string,
+  clientId: string,
+  keys: EntraKeys,
+  now: number,
+): Promise<EntraCode | undefined> {
+  const published = createLocalJWKSet({ keys: keys.jwks().keys as JWK[] })
+  const verified = await compactVerify(assertion, published).catch(() => undefined)
+  if (!verified) return 50013
+  const { aud, exp = 0 } = decodeJwt(assertion)
+  if (aud !== clientId && aud !== `api://${clientId}`) return 500131
+  return exp <= now ? 500133 : undefined
 }
 
 async function createKey() {

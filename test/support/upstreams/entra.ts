@@ -8,6 +8,7 @@ import {
   createEntraKeys,
   type EntraKeys,
   type EntraUser,
+  findAssertionFault,
   issuerOf,
 } from './entra-tokens.ts'
 import { isVerified } from './pkce.ts'
@@ -37,14 +38,20 @@ export type Entra = VendorServer & {
   signInAs(user: EntraUser): void
   /** What the token endpoint answers this user instead of tokens, until it is cleared. */
   refuse(user: EntraUser, code: EntraCode, more?: Record<string, unknown>): void
-  /** The next refresh of this user wants these claims; a login that has asked for them has met them. */
-  requireClaims(user: EntraUser, claims: string): void
+  /** The next refresh of this user, or exchange on behalf of them, wants these claims; a login that has asked for them has met them. */
+  requireClaims(user: EntraUser, claims: string, at?: 'refresh' | 'onBehalfOf'): void
+  /** What an exchange on behalf of this user is answered with instead of a token, until it is cleared. */
+  refuseOnBehalfOf(user: EntraUser, code: EntraCode, more?: Record<string, unknown>): void
+  /** APIs that tokens can be had for on behalf of users, by their application id URIs. */
+  apis: Set<string>
   /** The authorization endpoint sends the browser back with this error. */
   refuseLogin(error: string, code: EntraCode): void
   clear(): void
   /** Seconds by which its clock is ahead of ours. */
   skew(seconds: number): void
 }
+
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
 type Issued = {
   user: EntraUser
@@ -64,7 +71,9 @@ export async function startEntra(): Promise<Entra> {
   const codes = new Map<string, Issued>()
   const refreshTokens = new Map<string, Issued>()
   const refusals = new Map<string, VendorAnswer>()
-  const required = new Map<string, string>()
+  const required = new Map<string, { claims: string; at: 'refresh' | 'onBehalfOf' }>()
+  const accessTokens = new Map<string, Issued>()
+  const apis = new Set(['api://crm'])
   let signedIn = ADELE
   let loginRefusal: { error: string; code: EntraCode } | undefined
   let skewSeconds = 0
@@ -96,13 +105,18 @@ export async function startEntra(): Promise<Entra> {
     const claims = claimsOf(user, client.clientId, now)
     const refreshToken = `1.${createSecret()}`
     refreshTokens.set(refreshToken, issued)
+    const accessToken = await keys.sign({
+      ...{ ...claims, jti: randomUUID(), scp: 'mcp.access' },
+      ...describeContext(issued.claims),
+    })
+    accessTokens.set(accessToken, issued)
     return {
       json: {
         token_type: 'Bearer',
         scope: granted,
         expires_in: 3600,
         ext_expires_in: 3600,
-        access_token: await keys.sign({ ...claims, jti: randomUUID(), scp: 'mcp.access' }),
+        access_token: accessToken,
         refresh_token: refreshToken,
         id_token: await keys.sign({ ...claims, email: user.email, ...(nonce && { nonce }) }),
       },
@@ -114,6 +128,7 @@ export async function startEntra(): Promise<Entra> {
     if (fault !== undefined) return renderEntraError(fault)
     const scope = readEntraScope(form.scope ?? '')
     if (typeof scope === 'number') return renderEntraError(scope)
+    if (isOnBehalfOf(form)) return exchange(form, scope)
     const issued = isRefresh(form)
       ? (refreshTokens.get(form.refresh_token ?? '') ?? 70000)
       : takeCode(form)
@@ -122,12 +137,35 @@ export async function startEntra(): Promise<Entra> {
   }
 
   const findRefusal = (issued: Issued, form: VendorRequest['form']): VendorAnswer | undefined => {
-    const claims = required.get(issued.user.oid)
-    const isMissing = claims !== undefined && issued.claims !== claims && isRefresh(form)
+    const wanted = required.get(issued.user.oid)
+    const isAsked = wanted?.at === (isOnBehalfOf(form) ? 'onBehalfOf' : 'refresh')
+    const isMissing = wanted !== undefined && isAsked && issued.claims !== wanted.claims
+    const { claims } = wanted ?? {}
+    const step = isOnBehalfOf(form) ? 'onBehalfOf ' : ''
+    if (step === '' && !isRefresh(form)) return refusals.get(issued.user.oid)
     return (
-      refusals.get(issued.user.oid) ??
+      refusals.get(step + issued.user.oid) ??
       (isMissing ? renderEntraError(50076, { suberror: 'basic_action', claims }) : undefined)
     )
+  }
+
+  /** On behalf of whoever the assertion is about: a token of ours, for us, for one API that is known here. It gives no refresh token unless it is asked to. */
+  const exchange = async (
+    form: VendorRequest['form'],
+    { resource, granted }: Exclude<ReturnType<typeof readEntraScope>, number>,
+  ): Promise<VendorAnswer> => {
+    const assertion = form.assertion ?? ''
+    const now = Math.floor(Date.now() / 1000) + skewSeconds
+    const fault = await findAssertionFault(assertion, client.clientId, keys, now)
+    if (fault !== undefined) return renderEntraError(fault)
+    if (!apis.has(resource)) return renderEntraError(500011)
+    const issued = accessTokens.get(assertion)
+    if (!issued) return renderEntraError(50013)
+    const refused = findRefusal(issued, form)
+    if (refused) return refused
+    const claims = { ...claimsOf(issued.user, resource, now), azp: client.clientId, scp: 'crm.use' }
+    const token = await keys.sign({ ...claims, jti: randomUUID() })
+    return { json: { token_type: 'Bearer', scope: granted, expires_in: 3600, access_token: token } }
   }
 
   const takeCode = (form: VendorRequest['form']): Issued | EntraCode => {
@@ -155,7 +193,10 @@ export async function startEntra(): Promise<Entra> {
       signedIn = user
     },
     refuse: (user, code, more) => void refusals.set(user.oid, renderEntraError(code, more)),
-    requireClaims: (user, claims) => void required.set(user.oid, claims),
+    requireClaims: (user, claims, at = 'refresh') => void required.set(user.oid, { claims, at }),
+    refuseOnBehalfOf: (user, code, more) =>
+      void refusals.set(`onBehalfOf ${user.oid}`, renderEntraError(code, more)),
+    apis,
     refuseLogin: (error, code) => {
       loginRefusal = { error, code }
     },
@@ -170,11 +211,24 @@ export async function startEntra(): Promise<Entra> {
   }
 }
 
+/** The authentication contexts that a login has asked for are in its tokens. */
+function describeContext(claims: string | undefined): Record<string, unknown> {
+  if (claims === undefined) return {}
+  const { access_token: wanted } = JSON.parse(claims) as { access_token?: { acrs?: unknown } }
+  const { value } = Object(wanted?.acrs) as { value?: string }
+  return value === undefined ? {} : { acrs: [value] }
+}
+
 function isRefresh(form: VendorRequest['form']): boolean {
   return form.grant_type === 'refresh_token'
 }
 
+function isOnBehalfOf(form: VendorRequest['form']): boolean {
+  return form.grant_type === JWT_BEARER
+}
+
 function findRequestFault(form: VendorRequest['form']): EntraCode | undefined {
+  if (isOnBehalfOf(form) && form.requested_token_use !== 'on_behalf_of') return 900144
   if (form.resource !== undefined) return 9010010
   if (form.scope) return undefined
   return isRefresh(form) ? 90009 : 28003

@@ -35,6 +35,8 @@ export type ReplicasOptions = {
   upstream?: (callbackUrl: string) => Promise<Record<string, unknown>> | Record<string, unknown>
   /** Further keys of the configuration, or others. @param backendUrl where the backend's MCP endpoint is */
   more?: (callbackUrl: string, backendUrl: string) => Promise<Record<string, unknown>>
+  /** How the backend answers. Default: 200, whatever comes. */
+  answer?: (authorization: string) => { status: number; headers?: Record<string, string> }
   send?: typeof fetch
   count?: number
 }
@@ -48,8 +50,10 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
   const store = createMemoryStore({ now: () => Date.now() / 1000 + passed })
   const backendTokens: string[] = []
   const backend = createServer((request, response) => {
-    backendTokens.push(request.headers.authorization ?? '')
-    response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+    const authorization = request.headers.authorization ?? ''
+    backendTokens.push(authorization)
+    const { status, headers } = options.answer?.(authorization) ?? { status: 200 }
+    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end('{}')
   })
   const { origin: backendOrigin, close } = await listen(backend, 0, '127.0.0.1')
   onTestFinished(close)

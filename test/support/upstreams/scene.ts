@@ -9,11 +9,13 @@ import type { VendorServer } from './vendor-server.ts'
 /** A vendor, the gateways in front of it, and somebody who uses them. */
 export type Scene<Vendor = VendorServer> = { vendor: Vendor; replicas: Replicas; user: McpUser }
 
+type StageOptions = Pick<ReplicasOptions, 'count' | 'more' | 'answer'>
+
 /** Starts it all; it ends with the test. */
 export async function stage<Vendor extends VendorServer>(
   start: (redirectUri: string) => Promise<Vendor>,
   upstream: (vendor: Vendor) => Record<string, unknown>,
-  options: Pick<ReplicasOptions, 'count'> = {},
+  options: StageOptions = {},
 ): Promise<Scene<Vendor>> {
   let vendor: Vendor | undefined
   const replicas = await startReplicas({
@@ -33,7 +35,7 @@ export async function stage<Vendor extends VendorServer>(
 export function stageOidc(
   profile: VendorProfile,
   upstream: (vendor: OidcVendor) => Record<string, unknown>,
-  options: Pick<ReplicasOptions, 'count'> = {},
+  options: StageOptions = {},
 ): Promise<Scene<OidcVendor>> {
   return stage(
     redirectUri => startOidcVendor(profile, { redirectUri }),
@@ -49,15 +51,20 @@ export function stageOidc(
 /** In front of Entra, for its one tenant unless told otherwise. */
 export function stageEntra(
   upstream: (vendor: Entra) => Record<string, unknown> = () => ({}),
+  options: StageOptions = {},
 ): Promise<Scene<Entra>> {
-  return stage(startEntra, vendor => ({
-    provider: 'entra',
-    tenant: TENANT,
-    clientId: vendor.client.clientId,
-    clientSecret: vendor.client.clientSecret,
-    scopes: ['mcp.access'],
-    ...upstream(vendor),
-  }))
+  return stage(
+    startEntra,
+    vendor => ({
+      provider: 'entra',
+      tenant: TENANT,
+      clientId: vendor.client.clientId,
+      clientSecret: vendor.client.clientSecret,
+      scopes: ['mcp.access'],
+      ...upstream(vendor),
+    }),
+    options,
+  )
 }
 
 /** What the store holds of the grant of a refresh token of ours. */
