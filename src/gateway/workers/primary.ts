@@ -150,6 +150,7 @@ async function renderMetrics(metrics: Metrics, crewMetrics: CrewMetrics, crewOps
     metrics.render({
       ...{ eventStreams: () => 0, requestsInFlight: () => 0, instances: () => [] },
       keptLists: () => ({ entries: 0, bytes: 0 }),
+      cacheSizes: () => new Map(),
       isStoreReachable: crewOps.isStoreReachable,
     }),
     crewOps.metrics(),
