@@ -1,18 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import packageJson from '../package.json' with { type: 'json' }
-import { createAccessTokens } from './authorization-server/access-token.ts'
-import type { AuthorizationServer } from './authorization-server/context.ts'
 import type { GatewayConfig } from './config/schema.ts'
-import { deriveAssertionKeys } from './domain/assertion-key.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createAdmin } from './gateway/admin.ts'
-import { describeBackend, describeResource } from './gateway/backends.ts'
-import { createClientSources } from './gateway/clients.ts'
+import { createAuthorizationServer } from './gateway/authorization-server.ts'
+import { describeBackend } from './gateway/backends.ts'
 import { fingerprintConfig } from './gateway/config-fingerprint.ts'
-import { createEnterpriseIssuers } from './gateway/enterprise.ts'
 import { createEntrance } from './gateway/entrance.ts'
 import { createGenerations } from './gateway/generations.ts'
 import {
@@ -22,25 +16,26 @@ import {
   observeUpstream,
 } from './gateway/observed.ts'
 import { createOps, type OpsServer } from './gateway/ops.ts'
+import { describeCallLimits } from './gateway/rate-limits.ts'
 import { keepFixed } from './gateway/reload.ts'
+import { createRest } from './gateway/rest.ts'
 import { DRAIN_SPREAD, type Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
+import { traceFetch } from './gateway/traced-fetch.ts'
 import { noteUnknownKeys } from './gateway/unknown-keys.ts'
-import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
-import type { WatchCache } from './observability/caches.ts'
 import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { createRefusalNote } from './observability/refusals.ts'
+import type { Tracing } from './observability/trace.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Store } from './store/port.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
 import { createUpstream } from './upstream/provider.ts'
 import type { UpstreamOf } from './upstream/refresh-context.ts'
 import { callbackUrlOf } from './upstream/resolve.ts'
-import type { UpstreamTokenSource } from './upstream/tokens.ts'
 
 /** A gateway that serves. */
 export type Gateway = {
@@ -63,7 +58,9 @@ type Surroundings = {
   logger: Logger
   metrics: Metrics
   audit: Audit
-  send: typeof fetch | undefined
+  /** Takes every request to an identity provider. */
+  send: typeof fetch
+  tracing: Tracing | undefined
 }
 
 /** What a gateway is given rather than making it itself: several in one process can have a store in common, and none needs to reach its upstream's real host. */
@@ -71,6 +68,8 @@ export type GatewayParts = {
   store?: Store
   /** Takes every request to the upstream. */
   send?: typeof fetch
+  /** Closed with the gateway. */
+  tracing?: Tracing
   /** Takes the ops app, which has no listener of its own then. */
   serveOps?: (app: Hono) => OpsServer
   /** Whether other processes listen on the same public port. */
@@ -89,11 +88,13 @@ export async function startGateway(
   parts: GatewayParts = {},
 ): Promise<Gateway> {
   const metrics = createMetrics(packageJson.version)
+  const { tracing, send = fetch } = parts
   const surroundings = {
     logger,
     metrics,
     audit: createAudit(logger, metrics.auditEvent),
-    send: parts.send,
+    send: tracing ? traceFetch(send, tracing) : send,
+    tracing,
   }
   let ring = createRing(config, logger)
   const stores = createStoreSource(config, logger, metrics.storeOperation, parts.store)
@@ -107,6 +108,7 @@ export async function startGateway(
     rest: generations.rest,
     keepAliveTimeoutMs: config.keepAliveMs,
     maxHeaderBytes: config.limits.headersBytes,
+    ...(config.listen.tls && { tls: config.listen.tls }),
     stallMs: config.limits.stallMs,
     onRefused: createRefusalNote(logger, metrics.refusal),
     reusePort: parts.sharesPort ?? false,
@@ -128,7 +130,9 @@ export async function startGateway(
       const nextRing = next.keys.length > 0 ? createRing(next, logger) : ring
       const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstreams
       const nextStore = stores.open(next, nextRing)
-      generations.replace(createServing(next, options, nextRing, nextStore, surroundings))
+      const serving = createServing(next, options, nextRing, nextStore, surroundings)
+      if (next.listen.tls) listener.renewTls(next.listen.tls)
+      generations.replace(serving)
       metrics.configured(fingerprintConfig(next))
       logger.level = next.log.level
       ring = nextRing
@@ -143,6 +147,7 @@ export async function startGateway(
       await generations.close()
       await store.close()
       await ops.close()
+      await tracing?.close()
     },
   }
 }
@@ -155,14 +160,14 @@ function createServing(
   store: Store,
   surroundings: Surroundings,
 ): Serving {
-  const { logger, metrics, audit } = surroundings
-  const { send = fetch } = surroundings
+  const { logger, metrics, audit, send, tracing } = surroundings
   const upstreamOf = createUpstreams(config, upstreamOptions, store, surroundings)
   const caches = metrics.caches()
   const parts = { ring, store, upstreamOf, upstreamOptions, send, logger, watchCache: caches.watch }
   const { tokens: source, ...entrance } = createEntrance(config, parts)
   const tokens = observeTokens(source, metrics)
   const server = createAuthorizationServer(config, { ...parts, tokens }, surroundings)
+  const callLimits = describeCallLimits(config, { store, metrics })
   const proxy = createProxy({
     publicUrl: config.publicUrl,
     backends: config.backends.map(backend => describeBackend(config, backend)),
@@ -174,6 +179,8 @@ function createServing(
     allowedOrigins: config.allowedOrigins,
     trustedProxies: config.trustedProxies,
     limits: config.limits,
+    ...(callLimits && { callLimits }),
+    ...(tracing && { tracing }),
     observe: name => observeBackend(metrics.backend(name), audit),
     lists: { invalidations: store.invalidations, observe: metrics.lists },
     logger,
@@ -207,7 +214,9 @@ function isAnswering(store: Store): Promise<boolean> {
 }
 
 function announce(config: GatewayConfig, logger: Logger): void {
-  const { listen, publicUrl, ops } = config
+  const { publicUrl, ops } = config
+  const { host, port, tls } = config.listen
+  const listen = { host, port, ...(tls && { tls: true }) }
   const { authorizationServer } = config
   const opsAddress = { host: ops.host, port: ops.port }
   const tokens = authorizationServer
@@ -228,71 +237,14 @@ function createUpstreams(
   { publicUrl, backends }: GatewayConfig,
   upstreamOptions: readonly UpstreamOptions[],
   { now }: Store,
-  { metrics, send = fetch }: Surroundings,
+  { metrics, send, tracing }: Surroundings,
 ): UpstreamOf {
   const names = new Map(backends.map(({ path, name }) => [publicUrl + path, name]))
   const upstreams = new Map(
     upstreamOptions.map(options => [
       options.name,
-      observeUpstream(createUpstream(options, now, send), metrics, names),
+      observeUpstream(createUpstream(options, now, send), metrics, names, tracing),
     ]),
   )
   return name => upstreams.get(name)
-}
-
-type ServerParts = {
-  ring: KeyRing
-  store: Store
-  send: typeof fetch
-  upstreamOf: UpstreamOf
-  tokens: UpstreamTokenSource
-  watchCache: WatchCache
-}
-
-function createAuthorizationServer(
-  config: GatewayConfig,
-  { ring, store, send, upstreamOf, tokens, watchCache }: ServerParts,
-  { logger, audit }: Surroundings,
-): AuthorizationServer {
-  const { now } = store
-  const { lifetimes, publicUrl } = config
-  const asserts = config.backends.some(({ credential }) => credential.kind === 'assertion')
-  const assertionKeys = deriveAssertionKeys(ring).map(({ publicJwk }) => publicJwk)
-  return {
-    issuer: publicUrl,
-    resources: config.backends.map(backend => describeResource(publicUrl, backend)),
-    store,
-    ring,
-    clients: createClientSources(config, createGuardedFetch(), logger, now, watchCache),
-    enterpriseIssuers: createEnterpriseIssuers(config, send, logger, now),
-    accessTokens: createAccessTokens(ring, publicUrl, now),
-    ...(asserts && { assertionKeys }),
-    upstream: upstreamOf,
-    tokens,
-    lifetimes: {
-      idleSeconds: lifetimes.grantIdleSeconds,
-      absoluteSeconds: lifetimes.grantAbsoluteSeconds,
-      accessTokenSeconds: lifetimes.accessTokenSeconds,
-      authorizationCodeSeconds: lifetimes.authorizationCodeSeconds,
-      loginSeconds: lifetimes.loginSeconds,
-    },
-    ...{ logger, audit, now },
-  }
-}
-
-/** Everything but the hot path. The listener leaves `Expect: 100-continue` to its handlers, and Hono knows nothing of it. */
-function createRest(app: Hono) {
-  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
-  let underWay = 0
-  return {
-    underWay: () => underWay,
-    handle: (req: IncomingMessage, res: ServerResponse): void => {
-      underWay += 1
-      res.once('close', () => {
-        underWay -= 1
-      })
-      if (req.headers.expect !== undefined) res.writeContinue()
-      void listener(req, res)
-    },
-  }
 }

@@ -6,10 +6,12 @@ import type { KeyRing } from '../domain/key-ring.ts'
 import type { ScopeCatalogue } from '../domain/scope-catalogue.ts'
 import type { Audit } from '../observability/audit.ts'
 import type { Logger } from '../observability/log.ts'
+import type { Tracing } from '../observability/trace.ts'
 import type { Store } from '../store/port.ts'
 import type { Upstream } from '../upstream/provider.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { ClientSources } from './client-sources.ts'
+import type { LimitEndpoint } from './endpoint-limits.ts'
 import type { EnterpriseIssuer } from './enterprise-issuer.ts'
 
 /** One MCP endpoint as the authorization server sees it. */
@@ -51,6 +53,9 @@ export type AuthorizationServer = {
   /** Public keys of the assertions that backends get; nothing where none gets any. */
   assertionKeys?: readonly PublicJwk[]
   lifetimes: Lifetimes
+  /** How often somebody may come; as often as they like, where there is none. */
+  limitEndpoint?: LimitEndpoint
+  tracing?: Tracing
   logger: Logger
   audit: Audit
   /** Epoch seconds. */

@@ -106,9 +106,11 @@ export function renderThrownPage(server: Surroundings, c: Context, thrown: unkno
   const kind: ErrorKind =
     error.code === 'server_error'
       ? 'server-error'
-      : error.code === 'temporarily_unavailable'
-        ? 'unavailable'
-        : 'bad-request'
+      : error.status === 429
+        ? 'too-many-requests'
+        : error.code === 'temporarily_unavailable'
+          ? 'unavailable'
+          : 'bad-request'
   const { reason, cause, status, retryAfterSeconds } = error
   const wait = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
   return renderFault(server, c, kind, { reason, cause, status, ...wait })

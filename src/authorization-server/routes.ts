@@ -15,6 +15,7 @@ import { createRegistrationEndpoint } from './registration.ts'
 import { renderFault, renderJsonError, renderPageResponse, renderThrownPage } from './responses.ts'
 import { createRevocationEndpoint } from './revocation.ts'
 import { createTokenEndpoint } from './token.ts'
+import { createRouteCheck, traceRequests } from './traced-requests.ts'
 
 /** Every message to an endpoint is small; a metadata document of a client is the longest. */
 const MAX_BODY_BYTES = 64 * 1024
@@ -29,6 +30,7 @@ export function createAuthorizationServerApp(
 ): Hono {
   const app = new Hono()
   app.use(correlate())
+  if (server.tracing) app.use(traceRequests(server.tracing, createRouteCheck(app)))
   const route = createRouter(app, server)
 
   route(['GET', 'POST'], '/authorize', renderThrownPage, createAuthorizeEndpoint(server))
@@ -88,6 +90,7 @@ export function createRouter(app: Hono, server: AuthorizationServer) {
       bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge }),
       async (c, next) => {
         try {
+          await server.limitEndpoint?.(c)
           return await endpoint(c, next)
         } catch (thrown) {
           return rendering(server, c, thrown)

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import type { GatewayConfig } from '../config/schema.ts'
+import { nameOfUpstream } from '../config/upstreams.ts'
 import { withoutEachAddress } from '../config/urls.ts'
 import { createLogger } from '../observability/log.ts'
 import { type DoctorOptions, runDoctor } from './doctor.ts'
@@ -40,9 +41,11 @@ function examine(
   return runDoctor({
     ...{ publicUrl, authorizationServer },
     ...reach(config),
-    backends: backends.map(({ path, instances }) => ({
-      ...{ path, instances: instances.map(withoutEachAddress) },
-      resource: publicUrl + path,
+    backends: backends.map(backend => ({
+      ...backend,
+      instances: backend.instances.map(withoutEachAddress),
+      resource: publicUrl + backend.path,
+      upstream: nameOfUpstream(backend),
     })),
     token: tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim(),
     logger: createLogger('silent'),

@@ -1,6 +1,8 @@
 import type { Logger } from '../observability/log.ts'
 import type { RedisConnectionOptions } from '../store/redis/connection.ts'
+import type { BackendCredential } from '../upstream/credential.ts'
 import type { UpstreamOptions } from '../upstream/options.ts'
+import { examineAudience } from './doctor/audience.ts'
 import { type ExaminedServer, examineAuthorizationServer } from './doctor/authorization-server.ts'
 import { type ExaminedBackend, examineBackend } from './doctor/backend.ts'
 import type { Finding } from './doctor/finding.ts'
@@ -14,7 +16,12 @@ export type DoctorOptions = {
   authorizationServer: ExaminedServer | undefined
   upstreams: readonly UpstreamOptions[]
   redis: RedisConnectionOptions | undefined
-  backends: readonly (ExaminedBackend & { path: string })[]
+  backends: readonly (ExaminedBackend & {
+    path: string
+    credential: BackendCredential
+    /** Name of the upstream that signs its users in. */
+    upstream: string
+  })[]
   /** An access token of the identity provider, to show to backends that want one. */
   token: string | undefined
   logger: Logger
@@ -24,7 +31,7 @@ export type DoctorOptions = {
 }
 
 /**
- * The command `doctor`: looks at everything around the gateway, from where it runs, and says what is wrong and how to mend it. Changes nothing.
+ * The command `doctor`: looks at everything around the gateway, from where it runs, and says what is wrong and how to mend it. Changes nothing; two logins of its own are denied.
  *
  * @returns the exit code: 1 where something fails
  */
@@ -41,7 +48,7 @@ export async function runDoctor(options: DoctorOptions): Promise<0 | 1> {
     ['store', examineRedis(redis, logger, now)],
     ...backends.map((backend): [string, Promise<Finding[]>] => [
       `backend ${backend.path}`,
-      examineBackend(backend, token),
+      examineTokens(backend, upstreams, token),
     ]),
     ['public URL', examinePublicUrl(publicUrl, paths, authorizationServer?.issuer)],
   ]
@@ -54,6 +61,18 @@ export async function runDoctor(options: DoctorOptions): Promise<0 | 1> {
   const count = (level: Finding['level']) => all.filter(finding => finding.level === level).length
   stdout.write(`${count('ok')} ok, ${count('warn')} to look at, ${count('fail')} to mend\n`)
   return count('fail') > 0 ? 1 : 0
+}
+
+async function examineTokens(
+  backend: DoctorOptions['backends'][number],
+  upstreams: readonly UpstreamOptions[],
+  token: string | undefined,
+): Promise<Finding[]> {
+  const upstream = upstreams.find(({ name }) => name === backend.upstream)
+  return [
+    ...(await examineBackend(backend, token)),
+    ...examineAudience(backend.credential, upstream, token),
+  ]
 }
 
 function examineIssuer(

@@ -15,6 +15,7 @@ type Rule = (tree: unknown, env: Environment) => Finding[]
 
 const RULES: readonly Rule[] = [
   redisNeedsKeys,
+  tlsNeedsHttps,
   workersNeedRedis,
   devIsNotForProduction,
   devIsLocal,
@@ -36,6 +37,14 @@ function redisNeedsKeys(tree: unknown): ReturnType<Rule> {
   if (valueAt(tree, ['redis']) === undefined || hasKeys) return []
   const message = `needs keys: what is stored must be sealed, and every replica must open it; ${MINT_HINT}`
   return [{ path: ['redis'], message }]
+}
+
+/** Cookies are made for the scheme of `publicUrl`. */
+function tlsNeedsHttps(tree: unknown): ReturnType<Rule> {
+  const publicUrl = valueAt(tree, ['publicUrl'])
+  if (valueAt(tree, ['listen', 'tls']) === undefined) return []
+  if (typeof publicUrl !== 'string' || !/^http:/i.test(publicUrl)) return []
+  return [{ path: ['listen', 'tls'], message: 'needs a publicUrl with https' }]
 }
 
 /** `auto` too, though it may come to one: what is valid does not depend on the machine. */

@@ -12,21 +12,13 @@ import { clients } from './sections/clients.ts'
 import { enterprise } from './sections/enterprise.ts'
 import { keys } from './sections/keys.ts'
 import { lifetimes } from './sections/lifetimes.ts'
+import { listen } from './sections/listen.ts'
+import { rateLimits } from './sections/rate-limits.ts'
 import { redis } from './sections/redis.ts'
 import { clientDocuments, registration } from './sections/registration.ts'
 import { upstream, upstreams } from './sections/upstream.ts'
 import { distinct, itself, renamed, resolved } from './shapes.ts'
 import { parseOrigin, parseSecureOrigin } from './urls.ts'
-
-const listen = z
-  .strictObject({
-    host: text()
-      .exactOptional()
-      .describe('Address to listen on. Default: `0.0.0.0`, or `127.0.0.1` with `provider: dev`.'),
-    port: port().prefault(8080).describe('Port to listen on.'),
-  })
-  .prefault({})
-  .describe('The public listener: OAuth endpoints and MCP endpoints.')
 
 const ops = z
   .strictObject({
@@ -134,6 +126,7 @@ const written = z.strictObject({
     ),
   lifetimes,
   limits,
+  rateLimits,
   keepAlive: milliseconds('1s', '1h')
     .prefault('75s')
     .describe(
@@ -147,10 +140,10 @@ const written = z.strictObject({
 /** The schema of the whole file; see `GatewayConfig` for what it decodes to. */
 export const gatewaySchema = resolved(
   renamed(written, { keepAlive: 'keepAliveMs' }),
-  ({ listen: { host, port }, ...rest }) => {
+  ({ listen: { host, ...listener }, ...rest }) => {
     // The embedded IdP lets anybody in, so only an explicit host opens it to the network.
     const defaultHost = rest.upstream?.provider === 'dev' ? '127.0.0.1' : '0.0.0.0'
-    return { ...rest, listen: { host: host ?? defaultHost, port } }
+    return { ...rest, listen: { host: host ?? defaultHost, ...listener } }
   },
   value => value,
 )

@@ -9,6 +9,8 @@ export type DevelopmentOptions = {
   publicUrl: string
   opsUrl: string
   logLevel: LogLevel
+  /** What each line carries besides. */
+  logFields?: () => object
   /** Loopback port of the embedded IdP. */
   idpPort: number
   /** Whether to start a sample backend on each loopback instance URL below. */
@@ -33,7 +35,7 @@ export type Development = {
  */
 export async function startDevelopment(options: DevelopmentOptions): Promise<Development> {
   const { publicUrl, opsUrl, idpPort, backends } = options
-  const logger = await createReadableLogger(options.logLevel)
+  const logger = await createReadableLogger(options.logLevel, options.logFields)
   const clientId = 'mcp-auth-gateway'
   const clientSecret = createSecret()
   const client = { id: clientId, secret: clientSecret, redirectUris: [`${publicUrl}/callback`] }
@@ -77,11 +79,13 @@ function startSamples(backends: DevelopmentOptions['backends']): Promise<SampleB
 }
 
 /** In a terminal lines are for eyes; elsewhere they are the JSON lines of production. */
-async function createReadableLogger(level: LogLevel): Promise<Logger> {
-  if (!process.stdout.isTTY) return createLogger(level, pino.destination({ dest: 1, sync: true }))
+async function createReadableLogger(level: LogLevel, fieldsOf?: () => object): Promise<Logger> {
+  if (!process.stdout.isTTY)
+    return createLogger(level, pino.destination({ dest: 1, sync: true }), fieldsOf)
   const { default: pretty } = await import('pino-pretty')
   return createLogger(
     level,
     pretty({ sync: true, ignore: 'audit', translateTime: 'HH:MM:ss', singleLine: true }),
+    fieldsOf,
   )
 }

@@ -1,6 +1,7 @@
 import type { Audit } from '../observability/audit.ts'
 import type { GaugeSources, Metrics } from '../observability/metrics.ts'
 import type { BackendMetrics } from '../observability/request-metrics.ts'
+import { type Tracing, traceStep } from '../observability/trace.ts'
 import type { BackendObserver } from '../proxy/observer.ts'
 import type { Upstream } from '../upstream/provider.ts'
 import type { FreshToken, UpstreamTokenSource } from '../upstream/tokens.ts'
@@ -31,25 +32,37 @@ export function observeUpstream(
   upstream: Upstream,
   metrics: Metrics,
   backends: ReadonlyMap<string, string>,
+  tracing?: Tracing,
 ): Upstream {
+  const about = { 'mcp_gateway.upstream': upstream.name }
   return {
     ...upstream,
     async exchange(grant, credential, signal) {
       const startedAt = performance.now()
-      const result = await upstream.exchange(grant, credential, signal)
-      const label = result.outcome === 'exchanged' ? 'exchanged' : result.failure.kind
+      const act = () => upstream.exchange(grant, credential, signal)
+      const result = await traceStep(tracing, 'upstream exchange', about, act, exchangeLabel)
+      const label = exchangeLabel(result)
       const backend = backends.get(grant.resource) ?? '_other'
       metrics.upstreamExchange(backend, label, (performance.now() - startedAt) / 1000)
       return result
     },
     async refresh(grant, signal, wanted) {
       const startedAt = performance.now()
-      const result = await upstream.refresh(grant, signal, wanted)
-      const label = result.outcome === 'refreshed' ? 'refreshed' : result.failure.kind
+      const act = () => upstream.refresh(grant, signal, wanted)
+      const result = await traceStep(tracing, 'upstream refresh', about, act, refreshLabel)
+      const label = refreshLabel(result)
       metrics.upstreamRefresh(label, (performance.now() - startedAt) / 1000)
       return result
     },
   }
+}
+
+function exchangeLabel(result: Awaited<ReturnType<Upstream['exchange']>>): string {
+  return result.outcome === 'exchanged' ? 'exchanged' : result.failure.kind
+}
+
+function refreshLabel(result: Awaited<ReturnType<Upstream['refresh']>>): string {
+  return result.outcome === 'refreshed' ? 'refreshed' : result.failure.kind
 }
 
 /** A token source whose look-ups are counted by where they found the token. */

@@ -18,7 +18,7 @@ export function keepFixed(
     ...others,
     ...(running.redis && { redis: running.redis }),
     publicUrl: running.publicUrl,
-    listen: running.listen,
+    listen: renewListen(running.listen, wanted.listen),
     ops: running.ops,
     keepAliveMs: running.keepAliveMs,
     workers: running.workers,
@@ -35,6 +35,16 @@ export function keepFixed(
     config,
     fixed: KEYS.filter(key => !isDeepStrictEqual(config[key], wanted[key])).map(nameOf),
   }
+}
+
+/** A listener takes another certificate, but neither begins nor ceases to ask for certificates, or for TLS at all. */
+function renewListen(
+  running: GatewayConfig['listen'],
+  { tls }: GatewayConfig['listen'],
+): GatewayConfig['listen'] {
+  if (!tls || !running.tls) return running
+  const isSameKind = (tls.clientCa === undefined) === (running.tls.clientCa === undefined)
+  return isSameKind ? { ...running, tls } : running
 }
 
 const KEYS = [

@@ -1,10 +1,13 @@
 import { availableParallelism } from 'node:os'
+import packageJson from '../../package.json' with { type: 'json' }
 import type { ConfigFiles } from '../config/load.ts'
 import type { GatewayConfig, UpstreamConfig } from '../config/schema.ts'
 import { startGateway } from '../gateway.ts'
 import { createLogger, type Logger } from '../observability/log.ts'
+import type { Tracing } from '../observability/trace.ts'
 import { reloadOnChange } from './reload-on-change.ts'
 import { StartError } from './start-error.ts'
+import { openTracing } from './tracing.ts'
 import { resolveUpstreams } from './upstreams.ts'
 
 type DevConfig = Extract<UpstreamConfig, { provider: 'dev' }>
@@ -26,16 +29,20 @@ export type Start = {
 export async function start(given: Start): Promise<void> {
   const { file, config } = given
   const { upstream, workers, log } = config
-  if (upstream?.provider === 'dev') return startForDevelopment(file, config, upstream)
   const count = workers === 'auto' ? availableParallelism() : workers
-  const logger = createLogger(log.level)
   if (count > 1) {
+    const logger = createLogger(log.level)
     // Loaded only here: one process does without all of it.
     const { startCrew } = await import('./workers/primary.ts')
     const { drain, stopReloading } = await startCrew(given, count, logger)
     return drainOnSignal(drain, logger, async () => stopReloading())
   }
-  const gateway = await startGateway(config, resolveUpstreams(config), logger)
+  const tracing = await openTracing(process.env, packageJson.version)
+  if (upstream?.provider === 'dev') return startForDevelopment(file, config, upstream, tracing)
+  const logger = createLogger(log.level, undefined, tracing?.logFields)
+  tracing?.tellFaults(logger)
+  const parts = tracing && { tracing }
+  const gateway = await startGateway(config, resolveUpstreams(config), logger, parts)
   const stop = reloadOnChange({
     ...{ file, env: process.env, count: gateway.metrics.reload, logger },
     apply: next => gateway.reload(next, resolveUpstreams(next)),
@@ -47,6 +54,7 @@ async function startForDevelopment(
   file: string,
   config: GatewayConfig,
   { port, sampleBackends }: DevConfig,
+  tracing: Tracing | undefined,
 ): Promise<void> {
   const { startDevelopment } = await importDevelopment()
   const { publicUrl, ops, backends, log } = config
@@ -57,10 +65,12 @@ async function startForDevelopment(
     idpPort: port,
     sampleBackends,
     backends,
+    ...(tracing && { logFields: tracing.logFields }),
   })
   const { logger, idp, announce, close } = development
   const upstreams = resolveUpstreams(config, idp)
-  const gateway = await startGateway(config, upstreams, logger)
+  tracing?.tellFaults(logger)
+  const gateway = await startGateway(config, upstreams, logger, tracing && { tracing })
   const stop = reloadOnChange({
     ...{ file, env: process.env, count: gateway.metrics.reload, logger },
     apply: next => gateway.reload(next, upstreams),

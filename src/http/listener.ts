@@ -1,13 +1,10 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from 'node:http'
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import { type AddressInfo, type ListenOptions, Server as NetServer, type Socket } from 'node:net'
 import { ClientConnection } from './listener/client-connection.ts'
+import { createHttpServer, type TlsMaterial } from './listener/http-server.ts'
 import { findFault, type RefusalReason, type RequestFault } from './listener/request-faults.ts'
+
+export type { TlsMaterial } from './listener/http-server.ts'
 
 export type Handler = (req: IncomingMessage, res: ServerResponse) => void
 
@@ -28,12 +25,20 @@ export type ListenerOptions = {
   reusePort?: boolean
   /** Fields of one request; more are answered with 431. */
   maxHeaderFields?: number
+  /** Plain HTTP without it. */
+  tls?: TlsMaterial
   /** Learns of each request, or connection, that is refused here. */
   onRefused?: (reason: RefusalReason) => void
 }
 
 export type Listener = {
   listen(port: number, host?: string): Promise<AddressInfo>
+  /**
+   * New connections get this from now on; those that are open go on.
+   *
+   * @throws where certificate and key do not fit; nothing has changed then
+   */
+  renewTls(material: TlsMaterial): void
   /**
    * Stops accepting, lets what is under way be answered (telling the clients that the connection ends), and breaks what is left at the deadline. Idle connections end
    * after a moment in which a request that is on its way is still answered. Resolves when no connection is left.
@@ -63,7 +68,7 @@ export function createListener(options: ListenerOptions): Listener {
   const connections: Connections = new Map()
   const { dispatch, refuseExpectation, close } = createDispatch(options, connections)
   const tickMs = Math.min(LONGEST_TICK_MS, Math.ceil(stallMs / 4))
-  const server = createServer({
+  const { server, ...secure } = createHttpServer(options.tls, {
     keepAliveTimeout: options.keepAliveTimeoutMs ?? 75_000,
     headersTimeout: stallMs,
     requestTimeout: Math.max(options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS, stallMs),
@@ -89,7 +94,7 @@ export function createListener(options: ListenerOptions): Listener {
     onRefused(reason)
     connection.refuse(statusLine(status))
   })
-  server.on('connection', socket => {
+  secure.onConnection(socket => {
     connections.set(socket, new ClientConnection(socket))
     socket.once('close', () => connections.delete(socket))
   })
@@ -97,13 +102,18 @@ export function createListener(options: ListenerOptions): Listener {
 
   return {
     listen: (port, host) => listen(server, { port, host, reusePort: options.reusePort }),
+    renewTls: secure.renewTls,
     async close(deadlineMs) {
       // Not the HTTP server's own method, which ends idle connections at once.
       const closed = new Promise<void>(resolve => {
         NetServer.prototype.close.call(server, () => resolve())
       })
       const grace = setInterval(close(), Math.min(IDLE_GRACE_MS, deadlineMs / 4))
-      const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs)
+      secure.endHandshakes('unbegun')
+      const deadline = setTimeout(() => {
+        server.closeAllConnections()
+        secure.endHandshakes('all')
+      }, deadlineMs)
       await closed
       clearInterval(grace)
       clearTimeout(deadline)

@@ -33,12 +33,19 @@ const SECRET_FIELDS = [
 /**
  * The log: one JSON object a line. Lines are written with the fields that their place names, never with whole requests, responses or errors of libraries;
  * redaction is the second net.
+ *
+ * @param fieldsOf what each line carries besides, at the time when it is written
  */
-export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {
+export function createLogger(
+  level: LogLevel,
+  destination?: DestinationStream,
+  fieldsOf?: () => object,
+): Logger {
   return pino(
     {
       level,
       base: null,
+      ...(fieldsOf && { mixin: fieldsOf }),
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: label => ({ level: label }) },
       serializers: { err: describeError },
@@ -56,10 +63,14 @@ export function createLogger(level: LogLevel, destination?: DestinationStream): 
  *
  * @param fields of every line
  */
-export function createSharedLogger(level: LogLevel, fields: Record<string, number>): Logger {
+export function createSharedLogger(
+  level: LogLevel,
+  fields: Record<string, number>,
+  fieldsOf?: () => object,
+): Logger {
   // A pipe takes no more at once without another's line in between; see pipe(7), PIPE_BUF.
   const destination = pino.destination({ dest: 1, sync: false, maxWrite: 4096 })
-  return createLogger(level, destination).child(fields)
+  return createLogger(level, destination, fieldsOf).child(fields)
 }
 
 /** Name, message, code and causes; no other property, since libraries hang requests and responses on their errors. */

@@ -19,6 +19,8 @@ export type Metrics = {
   /** Where the upstream token of a call came from, or why there was none. */
   tokenLookUp(path: string): void
   reload(succeeded: boolean): void
+  /** @param limit which of the rate limits has refused a request */
+  rateLimited(limit: string): void
   /** @param fingerprint the same on replicas with the same configuration */
   configured(fingerprint: number): void
   /** @param reason from a fixed list */
@@ -100,6 +102,8 @@ export function createMetrics(version: string): Metrics {
   }
 }
 
+const LIMITS = ['register', 'authorize', 'token', 'subject', 'client', 'backend', 'tool']
+
 /** What happens seldom enough for labels to be looked up each time. */
 function createRareMetrics(registry: Registry) {
   const store = new Histogram({
@@ -115,12 +119,20 @@ function createRareMetrics(registry: Registry) {
     labelNames: ['reason'],
     registers: [registry],
   })
+  const limited = new Counter({
+    name: `${METRIC_PREFIX}rate_limited_total`,
+    help: 'Requests that were refused because too many came, by limit.',
+    labelNames: ['limit'],
+    registers: [registry],
+  })
+  for (const limit of LIMITS) limited.labels(limit).inc(0)
   return {
     ...createDecisionMetrics(registry),
     ...createUpstreamMetrics(registry),
     ...createConfigMetrics(registry),
     storeOperation: (operation, result, seconds) =>
       store.labels(operation, result).observe(seconds),
+    rateLimited: limit => limited.labels(limit).inc(),
     refusal: reason => refusals.labels(reason).inc(),
   } satisfies Partial<Metrics>
 }

@@ -38,6 +38,11 @@ const METHODS = [
   ...['tasks/get', 'tasks/list', 'tasks/result', 'tasks/cancel', 'tasks/update'],
 ]
 
+/** Whether a method is on the list; clients write what is not. */
+export function isListedMethod(method: string): boolean {
+  return METHODS.includes(method)
+}
+
 /** How many names of tools are learned for each backend. */
 const TOOLS_AT_MOST = 100
 const TOOL_NAME = /^[\w./-]{1,128}$/

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AccessTokenClaims } from '../domain/access-token.ts'
 import type { Backend } from './backends.ts'
+import type { CallTrace } from './call-trace.ts'
 import type { Companion } from './companion.ts'
 import type { RequestHead } from './headers.ts'
 import type { Instance } from './instance.ts'
@@ -21,6 +22,8 @@ export type Arrival = {
   correlationId: string
   /** Fields for a browser, flat. */
   crossOrigin: readonly string[]
+  /** Where there are traces. */
+  trace?: CallTrace
 }
 
 /** What a request is, by what its client says of it: nobody has read its body yet. */

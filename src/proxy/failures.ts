@@ -22,6 +22,7 @@ const FAILURES = {
   backendUnreachable: row(502, -32011, 'No instance of the backend can be reached', 'warn'),
   backendBroken: row(502, -32012, 'The backend gave no usable answer', 'warn'),
   backendTimeout: row(504, -32013, 'The backend did not answer in time', 'warn'),
+  rateLimited: row(429, -32018, 'Too many requests', 'info'),
   insufficientScope: row(
     403,
     -32015,

@@ -13,6 +13,7 @@ import {
 import { Attempt, type AttemptEvents } from './attempt.ts'
 import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
+import { runTraced } from './call-trace.ts'
 import { findRequiredClaims } from './claims-challenge.ts'
 import { equip } from './equipment.ts'
 import type { EventStreams } from './event-streams.ts'
@@ -64,6 +65,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     call.attempt = attempt
     const fields = head.passed.slice()
     inject(call, fields)
+    call.arrival.trace?.send(member.value, call.body, fields)
     const path = pathAt(member.value, search)
     const { method = 'GET' } = req
     const { body, limits } = call
@@ -82,6 +84,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     answered(attempt, received) {
       const { call } = attempt
       const { status, statusText, rawFields } = received
+      call.arrival.trace?.answered(status)
       if (isUnavailable(status) && repeats(attempt, 'unavailable')) {
         attempt.abort()
         send(call)
@@ -95,6 +98,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
       return call.companion ? call.companion.answered(head, open) : open()
     },
     rejected({ call }, rawFields) {
+      call.arrival.trace?.answered(401)
       const wanted = findRequiredClaims(rawFields)
       // What is wanted of a login is asked for even so.
       if (call.wasRejected && wanted === undefined) return refusals.failToken(call, REFUSED_TWICE)
@@ -170,11 +174,8 @@ function createReplay(
       const reason = 'the backend wants a token, and is configured to get none'
       return refusals.fail(call, 'backendBroken', { reason })
     }
-    const fresh = await tokens.resolveAfterRejection(
-      claims.grantId,
-      accessToken,
-      arrival.correlationId,
-      wanted,
+    const fresh = await runTraced(call, () =>
+      tokens.resolveAfterRejection(claims.grantId, accessToken, arrival.correlationId, wanted),
     )
     if (call.isOver) return
     if (fresh.outcome !== 'usable') return refusals.failToken(call, fresh)

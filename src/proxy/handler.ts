@@ -1,9 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Tracing } from '../observability/trace.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Admit } from './admission.ts'
 import type { Backend } from './backends.ts'
 import { holdBody } from './body.ts'
 import { type Arrival, Call, loadOf } from './call.ts'
+import type { CallLimits, Excess } from './call-limits.ts'
+import { CallTrace, runTraced } from './call-trace.ts'
 import type { Connections } from './connections.ts'
 import { type CrossOrigin, isPreflight, renderPreflight } from './cross-origin.ts'
 import { enforce } from './enforcement.ts'
@@ -11,7 +14,7 @@ import { equip } from './equipment.ts'
 import type { Failure } from './failures.ts'
 import type { RequestHead } from './headers.ts'
 import type { Challenges } from './protected-resource.ts'
-import type { Refusals } from './refusals.ts'
+import type { Refusals, Why } from './refusals.ts'
 import { createShares, type ShareLimits } from './shares.ts'
 
 /** What answers a request of the public listener. */
@@ -26,7 +29,9 @@ export type HandlerOptions = {
   forward: (call: Call) => void
   refusals: Refusals
   limits: ProxyLimits
+  callLimits?: CallLimits
   createCorrelationId: () => string
+  tracing?: Tracing
 }
 
 export type ProxyLimits = {
@@ -45,7 +50,7 @@ export type ProxyLimits = {
 export function createHandlers(
   options: HandlerOptions,
 ): (backend: Backend, challenges: Challenges) => Handler {
-  const { readHead, crossOrigin, refusals, createCorrelationId } = options
+  const { readHead, crossOrigin, refusals, createCorrelationId, tracing } = options
   const admit = createAdmit(options)
   const begin = createBegin(options)
 
@@ -88,6 +93,7 @@ export function createHandlers(
       correlationId,
       crossOrigin: fields ?? [],
     }
+    if (tracing) arrival.trace = new CallTrace(tracing, arrival)
     if (!fields) return refusals.refuse(arrival, 'forbiddenOrigin', { reason: 'not allowed' })
     handle(arrival)
   }
@@ -127,6 +133,7 @@ function createAdmit({ admission, refusals }: HandlerOptions): {
 function createBegin({
   connections,
   limits,
+  callLimits,
   refusals,
 }: HandlerOptions): (arrival: Arrival, claims: Claims) => Call | undefined {
   const { inFlightPerSubject = Infinity, streamsPerSubject = Infinity } = limits
@@ -158,6 +165,11 @@ function createBegin({
       refusals.refuse(arrival, obstacle[0], { reason: obstacle[1] })
       return undefined
     }
+    const excess = callLimits?.take(claims, arrival.backend.name)
+    if (excess) {
+      refusals.refuse(arrival, 'rateLimited', describeExcess(excess))
+      return undefined
+    }
     const call = new Call(arrival, claims, release)
     underWay[call.load] += 1
     shares.take(claims.subject, call.load)
@@ -170,9 +182,12 @@ async function proceed(call: Call, options: HandlerOptions): Promise<void> {
   const { tokens, forward, refusals } = options
   const { head, correlationId, backend } = call.arrival
   if (head.hasBody && !(await hold(call, options))) return
+  const excess = options.callLimits?.takeTools(call.claims, backend.name, call.body)
+  if (excess) return refusals.fail(call, 'rateLimited', describeExcess(excess))
   if (backend.policy && !enforce(call, backend.policy, refusals)) return
   const { grantId } = call.claims
-  const token = tokens.peek(grantId) ?? (await tokens.resolve(grantId, correlationId))
+  const token =
+    tokens.peek(grantId) ?? (await runTraced(call, () => tokens.resolve(grantId, correlationId)))
   if (call.isOver) return
   // What came behind the request has broken the connection in this very turn.
   if (call.arrival.req.socket.destroyed) return call.abandon()
@@ -193,6 +208,10 @@ async function hold(call: Call, { limits, refusals }: HandlerOptions): Promise<b
   if (held.outcome === 'gone') call.abandon()
   else refusals.fail(call, 'bodyTooLarge', { reason: 'sent' })
   return false
+}
+
+function describeExcess({ limit, retryAfterSeconds }: Excess): Why {
+  return { reason: `more calls than the limit of its ${limit}`, retryAfterSeconds }
 }
 
 function searchOf(url: string): string {

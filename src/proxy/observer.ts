@@ -1,6 +1,7 @@
 import type { AccessTokenClaims } from '../domain/access-token.ts'
 import type { Arrival, Call } from './call.ts'
-import type { Failure } from './failures.ts'
+import type { CallTrace } from './call-trace.ts'
+import { type Failure, statusOf } from './failures.ts'
 import type { Finding } from './health.ts'
 import type { RepeatReason } from './repeats.ts'
 
@@ -43,8 +44,25 @@ export function noteFinished({ arrival }: Call): void {
 
 export function noteEnded(arrival: Arrival, outcome: Outcome): void {
   const { backend, head, req } = arrival
+  if (arrival.trace) endTrace(arrival, arrival.trace, outcome)
   if (!backend.observer) return
   backend.observer.ended(head.mcpMethod ?? req.method ?? '', toolOf(arrival), outcome)
+}
+
+function endTrace({ res }: Arrival, trace: CallTrace, outcome: Outcome): void {
+  const status = outcome === 'abandoned' ? undefined : statusOfOutcome(outcome, res.statusCode)
+  trace.end(status, status !== undefined && status >= 500 ? outcome : undefined)
+}
+
+function statusOfOutcome(outcome: Exclude<Outcome, 'abandoned'>, answered: number): number {
+  switch (outcome) {
+    case 'ok':
+    case 'clientError':
+    case 'serverError':
+      return answered
+    default:
+      return statusOf(outcome)
+  }
 }
 
 /** Says nothing of failures that are no decision of a policy. */

@@ -1,10 +1,12 @@
 import { LRUCache } from 'lru-cache'
 import { createCorrelationId } from '../domain/secret.ts'
 import type { Logger } from '../observability/log.ts'
+import type { Tracing } from '../observability/trace.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Admit } from './admission.ts'
 import { type Backend, type BackendOptions, createBackend } from './backends.ts'
 import type { Call } from './call.ts'
+import type { CallLimits } from './call-limits.ts'
 import { createConnections } from './connections.ts'
 import { createCrossOrigin } from './cross-origin.ts'
 import { createEventStreams } from './event-streams.ts'
@@ -40,11 +42,14 @@ export type ProxyOptions = {
   /** Addresses and CIDR blocks whose `X-Forwarded-For` is believed. */
   trustedProxies: readonly string[]
   limits: ProxyLimits
+  /** How often somebody may call; as often as they like, where there is none. Closed with the proxy. */
+  callLimits?: CallLimits
   /** What a person sees who opens an MCP endpoint in a browser; a client's error without it. */
   renderConnect?: (endpoint: ProtectedResource) => RenderedPage
   /** What the cache of lists needs, where a backend has one. */
   lists?: ListSurroundings
   logger: Logger
+  tracing?: Tracing
   /** Who learns of the requests to a backend; asked once for each. */
   observe?: (backend: string) => BackendObserver
   /** Epoch seconds. */
@@ -139,6 +144,8 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
   const createHandler = createHandlers({
     ...{ tokens, refusals, limits, connections },
+    ...(options.tracing && { tracing: options.tracing }),
+    ...(options.callLimits && { callLimits: options.callLimits }),
     forward: lists?.inFrontOf(send) ?? send,
     readHead: createRequestHeadReader(),
     crossOrigin: createCrossOrigin([publicUrl, ...options.allowedOrigins]),
@@ -162,6 +169,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     }),
     async close() {
       streams.stop()
+      options.callLimits?.close()
       lists?.close()
       clearInterval(clock)
       await Promise.all(backends.map(backend => backend.close()))
@@ -231,10 +239,11 @@ function createStatefulWarning(logger: Logger): (call: Call, fields: ResponseFie
 
 function noteSuccess(logger: Logger, { arrival }: Call): void {
   if (!logger.isLevelEnabled('debug')) return
-  const { correlationId, backend, req, res } = arrival
+  const { correlationId, backend, req, res, trace } = arrival
   const { method } = req
+  const traced = trace && { traceId: trace.traceId }
   logger.debug(
-    { correlationId, backend: backend.name, method, status: res.statusCode },
+    { correlationId, backend: backend.name, method, status: res.statusCode, ...traced },
     'forwarded',
   )
 }

@@ -108,6 +108,7 @@ function note(logger: Logger, arrival: Arrival, failure: Failure, { reason, caus
     ...{ correlationId, backend: backend.name, method: req.method },
     ...{ status: statusOf(failure), failure, reason },
     ...(res.headersSent && { isPartial: true }),
+    ...(arrival.trace && { traceId: arrival.trace.traceId }),
     ...(cause !== undefined && { err: cause }),
   }
   logger[levelOf(failure)](line, 'request failed')

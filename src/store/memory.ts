@@ -6,6 +6,7 @@ import type { AuthorizationCode, PendingAuthorization } from '../domain/authoriz
 import { createExpiringMap } from './expiring-map.ts'
 import { DEFAULT_LIFETIMES, type StoreLifetimes } from './lifetimes.ts'
 import { createMemoryGrants } from './memory-grants.ts'
+import { createMemoryRates } from './memory-rates.ts'
 import type {
   AuthorizationStore,
   ClientStore,
@@ -30,6 +31,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): Store {
     authorizations: createMemoryAuthorizations(now, lifetimes.tombstoneSeconds),
     grants: createMemoryGrants(now, lifetimes, invalidations.publish),
     replay: createMemoryReplayGuard(now),
+    rates: createMemoryRates(now),
     invalidations,
     now,
     check: async () => {},

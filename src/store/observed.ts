@@ -9,7 +9,7 @@ export type ObserveOperation = (
 ) => void
 
 /** The parts of a store whose members are all operations. */
-const PARTS = ['clients', 'authorizations', 'grants', 'replay'] as const
+const PARTS = ['clients', 'authorizations', 'grants', 'replay', 'rates'] as const
 
 /** A store whose operations are observed; it behaves like the one that it is given. */
 export function observeStore(store: Store, observe: ObserveOperation): Store {

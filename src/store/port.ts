@@ -15,6 +15,7 @@ export type Store = {
   authorizations: AuthorizationStore
   grants: GrantStore
   replay: ReplayGuard
+  rates: RateCounters
   invalidations: Invalidations
   /**
    * Epoch seconds (with fraction) on the one clock that all replicas share: the store's own. A replica whose clock is off agrees with the others nevertheless.
@@ -138,6 +139,20 @@ export type ReplayGuard = {
    * @returns whether it was new
    */
   markUsed(id: string, until: number): Promise<boolean>
+}
+
+/** Counts what comes too often, for all replicas together. */
+export type RateCounters = {
+  /**
+   * Adds to the count of a key in its present window, which begins with the first and then lasts `windowSeconds`. The key may say who somebody is: it leaves an adapter as a digest.
+   *
+   * @returns the count now, and the seconds until the window ends
+   */
+  add(
+    key: string,
+    amount: number,
+    windowSeconds: number,
+  ): Promise<{ count: number; endsInSeconds: number }>
 }
 
 /** Something that other replicas may hold a copy of has changed. */

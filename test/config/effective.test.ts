@@ -120,6 +120,10 @@ describe('the effective configuration', () => {
         inFlightPerSubject: 256,
         streamsPerSubject: 64,
       },
+      rateLimits: {
+        ...{ register: '60/1m', authorize: '300/1m', token: '1200/1m' },
+        calls: { subject: 'off', client: 'off', backend: 'off', tool: 'off' },
+      },
       keepAlive: '75s',
       drain: { delay: '0ms', deadline: '30s' },
       workers: 1,

@@ -72,6 +72,12 @@ describe('a minimal configuration', () => {
         inFlightPerSubject: 256,
         streamsPerSubject: 64,
       },
+      rateLimits: {
+        register: { count: 60, windowSeconds: 60 },
+        authorize: { count: 300, windowSeconds: 60 },
+        token: { count: 1200, windowSeconds: 60 },
+        calls: { subject: 'off', client: 'off', backend: 'off', tool: 'off' },
+      },
       keepAliveMs: 75_000,
       drain: { delayMs: 0, deadlineMs: 30_000 },
       workers: 1,

@@ -22,6 +22,8 @@ export type LandscapeOptions = {
   config?: Record<string, unknown>
   /** Laid over the configuration of every backend. */
   backend?: Record<string, unknown>
+  /** What every replica sees besides `PATH`. */
+  env?: Record<string, string>
 }
 
 /** Everything that a flow passes through, each a process or a listener of its own. */
@@ -97,7 +99,10 @@ async function start(
     ...options.config,
   }
   const startReplica = async (listener: (typeof listeners)[number]) => {
-    const replica = await startGateway({ config: { ...config, ...listener } })
+    const replica = await startGateway({
+      config: { ...config, ...listener },
+      ...(options.env && { env: options.env }),
+    })
     parts.push(replica.kill)
     return replica
   }
@@ -157,6 +162,8 @@ function describe(
       instances: instances.map(instance => instance.url),
     })),
     log: { level: 'trace' },
+    // Everybody comes from one address here.
+    rateLimits: { register: 'off', authorize: 'off', token: 'off' },
   }
 }
 

@@ -14,6 +14,7 @@ import {
 } from './contract/authorizations.ts'
 import { promiseLife, promiseLists } from './contract/grants.ts'
 import { promiseInvalidations, promiseStore } from './contract/process.ts'
+import { promiseRates } from './contract/rates.ts'
 import { promiseRotation } from './contract/rotation.ts'
 import { CROWD, SHORT_SECONDS, type Subject } from './contract/subject.ts'
 import { promiseLeases, promiseUpstreamTokens } from './contract/upstream.ts'
@@ -54,6 +55,7 @@ export function describeStoreContract(name: string, openPair: OpenPair): void {
     describe('leases', () => promiseLeases(subject))
     describe('upstream tokens', () => promiseUpstreamTokens(subject))
     describe('used ids', () => promiseReplayGuard(subject))
+    describe('rates', () => promiseRates(subject))
     describe('invalidations', () => promiseInvalidations(subject))
     describe('the store itself', () => promiseStore(subject))
   })

@@ -170,9 +170,9 @@ async function refuseToEnd({ exited }: GatewayProcess): Promise<never> {
 }
 
 function originsOf(text: string): { origin: string; opsOrigin: string } {
-  const { listen, ops } = parse(text) as Record<string, { port?: number } | undefined>
+  const { listen, ops } = parse(text) as Record<string, { port?: number; tls?: object } | undefined>
   return {
-    origin: `http://127.0.0.1:${listen?.port ?? 8080}`,
+    origin: `${listen?.tls ? 'https' : 'http'}://127.0.0.1:${listen?.port ?? 8080}`,
     opsOrigin: `http://127.0.0.1:${ops?.port ?? 9090}`,
   }
 }

@@ -1,5 +1,6 @@
 import { connect } from 'node:tls'
 import * as z from 'zod'
+import { examineCookies } from './cookies.ts'
 import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
 
 const TIMEOUT_MS = 10_000
@@ -29,7 +30,10 @@ export async function examinePublicUrl(
   if (server.some(({ level }) => level === 'fail')) return [...certificate, ...server]
   const issuer = external ?? publicUrl
   const resources = await Promise.all(paths.map(path => examineResource(publicUrl, path, issuer)))
-  return [...certificate, ...server, ...resources]
+  const [path] = paths
+  const isOwn = external === undefined && path !== undefined
+  const cookies = isOwn ? await examineCookies(publicUrl, publicUrl + path) : []
+  return [...certificate, ...server, ...resources, ...cookies]
 }
 
 async function examineServer(publicUrl: string): Promise<Finding> {

@@ -1,9 +1,11 @@
 /** One of several processes that serve. It is told what to do by the primary, and by nobody else. */
 import type { Hono } from 'hono'
+import packageJson from '../../../package.json' with { type: 'json' }
 import { parseFiles } from '../../config/load.ts'
 import { type Gateway, startGateway } from '../../gateway.ts'
 import { createSharedLogger, type Logger } from '../../observability/log.ts'
 import { StartError } from '../start-error.ts'
+import { openTracing } from '../tracing.ts'
 import { resolveUpstreams } from '../upstreams.ts'
 import {
   type OpsAnswer,
@@ -55,10 +57,13 @@ function ignoreSignals(): void {
 
 async function start({ file, files }: Configuration, worker: number): Promise<Running> {
   const config = parseFiles(file, process.env, new Map(files))
-  const logger = createSharedLogger(config.log.level, { worker })
+  const tracing = await openTracing(process.env, packageJson.version)
+  const logger = createSharedLogger(config.log.level, { worker }, tracing?.logFields)
+  tracing?.tellFaults(logger)
   const { promise: asked, resolve: serveOps } = Promise.withResolvers<Hono>()
   const gateway = await startGateway(config, resolveUpstreams(config), logger, {
     sharesPort: true,
+    ...(tracing && { tracing }),
     serveOps: app => {
       serveOps(app)
       return { listen: async () => undefined, close: async () => undefined }

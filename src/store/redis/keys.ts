@@ -16,6 +16,7 @@ export type Keys = {
   grantsOfSubject(subjectDigest: string): string
   grantsOfClient(clientDigest: string): string
   usedId(id: string): string
+  rate(key: string): string
   readonly deniedClients: string
   readonly channel: string
 }
@@ -36,6 +37,7 @@ export function createKeys(prefix: string): Keys {
     barrier: grantId => `${prefix}{${grantId}}:barrier`,
     grantsOfSubject: subjectDigest => `${prefix}subject:${subjectDigest}`,
     grantsOfClient: clientDigest => `${prefix}client:${clientDigest}`,
+    rate: key => `${prefix}rate:${digest(key)}`,
     usedId: id => `${prefix}jti:${digest(id)}`,
     deniedClients: `${prefix}denied-clients`,
     channel: `${prefix}invalidations`,

@@ -6,6 +6,7 @@ import { createSealer } from '../sealing.ts'
 import type { RedisConnection } from './connection.ts'
 import { createRedisGrants } from './grants.ts'
 import { createRedisInvalidations } from './invalidations.ts'
+import { createRedisRates } from './rates.ts'
 import { createRedisAuthorizations, createRedisClients, createRedisReplayGuard } from './records.ts'
 import { createSealedJson } from './sealed.ts'
 
@@ -33,6 +34,7 @@ export function createRedisStore({
     authorizations: createRedisAuthorizations(connection, sealed, lifetimes.tombstoneSeconds),
     grants: createRedisGrants(connection, sealed, lifetimes),
     replay: createRedisReplayGuard(connection),
+    rates: createRedisRates(connection),
     invalidations: options.invalidations ?? createRedisInvalidations(connection, logger),
     now: connection.now,
     async check() {

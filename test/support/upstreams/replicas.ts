@@ -68,6 +68,7 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
     backends: [{ path: '/crm/mcp', instances: [`${backendOrigin}/mcp`] }],
     limits: { headers: '64KiB' },
     drain: { deadline: '1s' },
+    rateLimits: { register: 'off', authorize: 'off', token: 'off' },
     ...(await options.more?.(callbackUrl, `${backendOrigin}/mcp`)),
   }
   const { logger, log } = createMemoryLog()
