@@ -79,7 +79,12 @@ export function createPresentedTokens(
       const fitting = resources.filter(({ audience }) => read.audience.includes(audience))
       // Of the field, not of the token: two spellings of one are two entries, and each ends with its own.
       const id = digest(authorization)
-      const made = fitting.map(resource => describeGrant(id, token, read, resource))
+      const version = Math.floor(goodUntil)
+      const made = fitting.map(resource => ({
+        ...describeGrant(id, token, read, resource),
+        // Another one each time that the authorization server is asked: it may say something else by now.
+        version,
+      }))
       const claims = new Map(made.map(grant => [grant.resource, describeClaims(grant, read)]))
       entries.set(authorization, { goodUntil, claims, grants: made })
       for (const grant of made) grants.set(grant.grantId, grant)
@@ -95,7 +100,7 @@ function describeGrant(
   token: string,
   { identity, clientId, scope, issuedAt, expiresAt }: PresentedToken,
   { name, resource, scopes, upstream = NO_UPSTREAM }: TokenResource,
-): Grant {
+): Omit<Grant, 'version'> {
   return {
     grantId: `${id}.${name}`,
     clientId,
@@ -106,7 +111,6 @@ function describeGrant(
     scope: scope.map(granted => qualify(granted, scopes)),
     openedAt: issuedAt,
     upstreamTokens: { accessToken: token, issuedAt, expiresAt },
-    version: 0,
   }
 }
 
