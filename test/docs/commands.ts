@@ -77,13 +77,6 @@ export const ROWS: readonly Row[] = [
     runs: { prints: /generate\.ts/, writes: ['gateway.schema.json', 'docs/configuration.md'] },
   },
   {
-    command: /^npm pack$/,
-    provedBy: {
-      file: 'test/flow/package.test.ts',
-      title: 'has what runs and what describes it, and nothing of development',
-    },
-  },
-  {
     command: /^npm run bench( |$)/,
     cannotRun: 'it takes minutes, two processors of its own, nginx and wrk',
   },

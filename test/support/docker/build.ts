@@ -126,9 +126,16 @@ async function runStep(command: readonly string[], image: BuiltImage): Promise<v
   if (/(^|[\s=])\//.test(line)) throw new Error(`reaches outside of the image: RUN ${line}`)
   const [program = '', ...args] = command
   const path = `${join(image.root, 'usr/local/bin')}:${process.env.PATH}`
-  const env = { ...image.env, PATH: path, HOME: process.env.HOME, ...FROM_CACHE }
+  const env = { ...image.env, PATH: path, ...ownNetwork(), ...FROM_CACHE }
   await run(program, args, { cwd: join(image.root, image.workdir), env })
   image.ran.push(line)
+}
+
+/** How this machine reaches the registry: what an engine has of its host, too. */
+function ownNetwork(): Record<string, string | undefined> {
+  const own =
+    /^(HOME|NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|(HTTPS?|NO|ALL)_PROXY|npm_config_registry)$/i
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => own.test(name)))
 }
 
 function parseUser(rest: string): { uid: number; gid: number } {
