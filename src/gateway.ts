@@ -15,17 +15,13 @@ import { fingerprintConfig } from './gateway/config-fingerprint.ts'
 import { createEnterpriseIssuers } from './gateway/enterprise.ts'
 import { createEntrance } from './gateway/entrance.ts'
 import { createGenerations } from './gateway/generations.ts'
-import {
-  describeGauges,
-  observeBackend,
-  observeTokens,
-  observeUpstream,
-} from './gateway/observed.ts'
+import { describeGauges, observeBackend, observeTokens } from './gateway/observed.ts'
 import { createOps, type OpsServer } from './gateway/ops.ts'
 import { keepFixed } from './gateway/reload.ts'
 import type { Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
 import { noteUnknownKeys } from './gateway/unknown-keys.ts'
+import { createUpstreams } from './gateway/upstreams.ts'
 import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
@@ -37,7 +33,6 @@ import { createRefusalNote } from './observability/refusals.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Store } from './store/port.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
-import { createUpstream } from './upstream/provider.ts'
 import type { UpstreamOf } from './upstream/refresh-context.ts'
 import { callbackUrlOf } from './upstream/resolve.ts'
 import type { UpstreamTokenSource } from './upstream/tokens.ts'
@@ -160,7 +155,7 @@ function createServing(
 ): Serving {
   const { logger, metrics, audit } = surroundings
   const { send = fetch } = surroundings
-  const upstreamOf = createUpstreams(config, upstreamOptions, store, surroundings)
+  const upstreamOf = createUpstreams(config, upstreamOptions, store.now, { metrics, send })
   const caches = metrics.caches()
   const watchCache = caches.watch
   const parts = { ring, store, upstreamOf, upstreamOptions, send, logger, watchCache }
@@ -226,22 +221,6 @@ function createRing(config: GatewayConfig, logger: Logger): KeyRing {
   if (!config.authorizationServer)
     logger.warn('no keys are configured: tokens and registrations end with this process')
   return createKeyRing([randomBytes(32)])
-}
-
-function createUpstreams(
-  { publicUrl, backends }: GatewayConfig,
-  upstreamOptions: readonly UpstreamOptions[],
-  { now }: Store,
-  { metrics, send = fetch }: Surroundings,
-): UpstreamOf {
-  const names = new Map(backends.map(({ path, name }) => [publicUrl + path, name]))
-  const upstreams = new Map(
-    upstreamOptions.map(options => [
-      options.name,
-      observeUpstream(createUpstream(options, now, send), metrics, names),
-    ]),
-  )
-  return name => upstreams.get(name)
 }
 
 type ServerParts = {
