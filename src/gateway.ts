@@ -18,7 +18,7 @@ import { createGenerations } from './gateway/generations.ts'
 import { describeGauges, observeBackend, observeTokens } from './gateway/observed.ts'
 import { createOps, type OpsServer } from './gateway/ops.ts'
 import { keepFixed } from './gateway/reload.ts'
-import type { Serving } from './gateway/serving.ts'
+import { DRAIN_SPREAD, type Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
 import { noteUnknownKeys } from './gateway/unknown-keys.ts'
 import { createUpstreams } from './gateway/upstreams.ts'
@@ -52,9 +52,6 @@ export type Gateway = {
   reload(config: GatewayConfig, upstreamOptions: readonly UpstreamOptions[]): string[]
   metrics: Metrics
 }
-
-/** Of the deadline; so many clients do not come back in one instant, and calls have as long again. */
-const DRAIN_SPREAD = 0.5
 
 /** What outlives a reload. */
 type Surroundings = {
@@ -157,8 +154,7 @@ function createServing(
   const { send = fetch } = surroundings
   const upstreamOf = createUpstreams(config, upstreamOptions, store.now, { metrics, send })
   const caches = metrics.caches()
-  const watchCache = caches.watch
-  const parts = { ring, store, upstreamOf, upstreamOptions, send, logger, watchCache }
+  const parts = { ring, store, upstreamOf, upstreamOptions, send, logger, watchCache: caches.watch }
   const { tokens: source, ...entrance } = createEntrance(config, parts)
   const tokens = observeTokens(source, metrics)
   const server = createAuthorizationServer(config, { ...parts, tokens }, surroundings)

@@ -4,6 +4,9 @@ import type { Caches } from '../observability/caches.ts'
 import type { createProxy } from '../proxy/proxy.ts'
 import type { Generation } from './generations.ts'
 
+/** Over how much of the deadline of a stop listening streams end; so their clients do not come back in one instant, and calls have as long again. */
+export const DRAIN_SPREAD = 0.5
+
 /** What one configuration comes to. */
 export type Serving = Generation & {
   config: GatewayConfig

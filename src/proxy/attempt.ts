@@ -72,6 +72,7 @@ export class Attempt implements ExchangeObserver, Pending {
     const wasAnswering = this.#state === 'answering'
     this.#leave()
     if (!wasAnswering) return
+    this.#noteEnd(true)
     this.#answer?.end()
     this.#events.finished(this)
   }
@@ -84,6 +85,7 @@ export class Attempt implements ExchangeObserver, Pending {
     if (state === 'waiting' && fault !== 'malformed') {
       this.#report(this.#exchange ? 'failed' : 'unreachable')
     }
+    if (state === 'answering') this.#noteEnd(false)
     this.#answer?.drop()
     if (this.#exchange) this.#events.lost(this, fault, cause)
     else this.#events.unsent(this, fault, cause)
@@ -119,6 +121,12 @@ export class Attempt implements ExchangeObserver, Pending {
 
   #report(report: Report): void {
     this.call.arrival.backend.balancer.report(this.member, report)
+  }
+
+  /** Streams that only listen are cut by many things that are no fault of an instance. */
+  #noteEnd(isWhole: boolean): void {
+    const { arrival, isListening } = this.call
+    if (!isListening) arrival.backend.balancer.noteEnd(this.member, isWhole)
   }
 
   #leave(): void {

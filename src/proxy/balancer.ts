@@ -3,7 +3,7 @@ import { createMember, type Load, type Member } from './member.ts'
 
 export type { Load, Member } from './member.ts'
 
-export type Balancer<T> = Pick<Health<T>, 'report' | 'noteProbe'> & {
+export type Balancer<T> = Pick<Health<T>, 'report' | 'noteEnd' | 'noteProbe'> & {
   readonly members: readonly Member<T>[]
   /** Chooses among those not in `tried` and counts the request as under way there. `undefined`: all were tried, or have no room. */
   take(tried: readonly Member<T>[], load: Load): Member<T> | undefined
@@ -85,6 +85,7 @@ export function createBalancer<T>(
       return member
     },
     report: health.report,
+    noteEnd: health.noteEnd,
     noteProbe: health.noteProbe,
     release(member, load) {
       member[load] -= 1

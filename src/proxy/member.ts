@@ -10,6 +10,8 @@ export type Member<T> = {
   streams: number
   /** In a row. */
   failures: number
+  /** Answers that broke off, since one came to its end. */
+  broken: number
   /** In a row. */
   ejections: number
   /** Epoch seconds until which it is left alone; after that one request tries it. */
@@ -30,6 +32,7 @@ export function createMember<T>(value: T): Member<T> {
     calls: 0,
     streams: 0,
     failures: 0,
+    broken: 0,
     ejections: 0,
     ejectedUntil: undefined,
     isOnTrial: false,

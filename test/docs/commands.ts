@@ -66,6 +66,13 @@ export const ROWS: readonly Row[] = [
     },
   },
   {
+    command: /^npm pack$/,
+    provedBy: {
+      file: 'test/flow/package.test.ts',
+      title: 'has what runs and what describes it, and nothing of development',
+    },
+  },
+  {
     command: /^npm run generate$/,
     runs: { prints: /generate\.ts/, writes: ['gateway.schema.json', 'docs/configuration.md'] },
   },

@@ -43,11 +43,15 @@ export async function register({ front }: Reach): Promise<string> {
 }
 
 /** The whole way from the authorization request to the tokens; the IdP signs the user in by itself. */
-export async function signIn(house: Reach, clientId?: string): Promise<Session> {
+export async function signIn(
+  house: Reach,
+  clientId?: string,
+  resource = resourceOf(house),
+): Promise<Session> {
   const client = clientId ?? (await register(house))
   const codeVerifier = createSecret()
   const browser = createBrowserAgent({ stopAt: REDIRECT_URI })
-  const consent = await browser.open(authorizationUrl(house, client, codeVerifier))
+  const consent = await browser.open(authorizationUrl(house, client, codeVerifier, resource))
   const page = await browser.submit(consent, { button: 'approve' })
   const code = new URL(page.url).searchParams.get('code')
   if (!page.isStop || code === null) throw new Error(`no code: ${page.url} ${page.status}`)
@@ -154,14 +158,19 @@ async function askToken(origin: string, form: Record<string, string>): Promise<T
 }
 
 /** Where the browser of a user begins. */
-export function authorizationUrl(house: Reach, clientId: string, codeVerifier: string): string {
+export function authorizationUrl(
+  house: Reach,
+  clientId: string,
+  codeVerifier: string,
+  resource = resourceOf(house),
+): string {
   const query = new URLSearchParams({
     response_type: 'code',
     client_id: clientId,
     redirect_uri: REDIRECT_URI,
     code_challenge: createHash('sha256').update(codeVerifier).digest('base64url'),
     code_challenge_method: 'S256',
-    resource: resourceOf(house),
+    resource,
   })
   return `${house.front.origin}/authorize?${query}`
 }

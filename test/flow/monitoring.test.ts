@@ -4,12 +4,19 @@ import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import { mintKey } from '../../src/domain/key-ring.ts'
 import { anchorsOf, readPage } from '../docs/pages.ts'
 import { IN_FLIGHT_AT_MOST, type Stage, scrape, startStage, useAll } from '../fault/alerts/stage.ts'
 import { call, refresh, type Session, signIn } from '../fault/client.ts'
 import { endpointOf } from '../fault/house.ts'
+import { startGateways } from '../support/gateway-process.ts'
 import { fillIn, readDashboard } from '../support/prometheus/dashboard.ts'
-import { type Exposition, labelNamesOf, namesOf } from '../support/prometheus/exposition.ts'
+import {
+  type Exposition,
+  labelNamesOf,
+  namesOf,
+  type Sample,
+} from '../support/prometheus/exposition.ts'
 import { readExpression } from '../support/prometheus/promql.ts'
 import { RULES } from '../support/prometheus/promtool.ts'
 import { type PrometheusServer, startPrometheus } from '../support/prometheus/server.ts'
@@ -44,9 +51,25 @@ beforeAll(async () => {
   await useEverything(await signIn(stage.house))
   const found = await scrape(stage.house.replicas[0]!.opsOrigin)
   if (!found) throw new Error('no metrics')
-  exported = found
+  exported = { ...found, samples: [...found.samples, ...(await observeWorkers())] }
 }, 90_000)
 afterAll(() => Promise.all([stage.close(), prometheus.stop()]))
+
+/** What only a gateway with workers exports. */
+async function observeWorkers(): Promise<Sample[]> {
+  const [gateway] = await startGateways(1, {
+    publicUrl: 'http://127.0.0.1:8080',
+    keys: [mintKey()],
+    ...{ redis: { url: stage.house.redis!.url }, workers: 2 },
+    upstream: {
+      ...{ provider: 'oidc', issuer: 'http://127.0.0.1:9', clientId: 'a', clientSecret: 'b' },
+    },
+    backends: [{ path: '/crm/mcp', instances: ['http://127.0.0.1:9/mcp'] }],
+  })
+  const found = await scrape(gateway!.opsOrigin)
+  await gateway!.stop()
+  return found?.samples.filter(({ name }) => name.startsWith('mcp_gateway_worker')) ?? []
+}
 
 /** So that every panel has something to show. */
 async function useEverything(session: Session): Promise<void> {
@@ -219,7 +242,7 @@ describe('docs/observability.md', () => {
   )
 
   it('names only metrics that are exported', () => {
-    const families = [...exported.types.keys()]
+    const families = [...exported.types.keys(), ...namesOf(exported)]
     expect(families).toEqual(expect.arrayContaining(rows.map(({ metric }) => metric)))
     expect(rows.length).toBeGreaterThan(15)
   })

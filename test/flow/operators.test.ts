@@ -230,7 +230,7 @@ describe('the metrics of a run', () => {
       .map(([, name = '']) => name)
       .filter(name => !/^mcp_gateway_(process|nodejs)_/.test(name))
     const page = proseOf(readPage('docs/observability.md'))
-    const described = [...page.matchAll(/^\| `(mcp_gateway_(?!process_|nodejs_)\w+)/gm)].map(
+    const described = [...page.matchAll(/^\| `(mcp_gateway_(?!process_|nodejs_|worker)\w+)/gm)].map(
       ([, name]) => name,
     )
     expect([...described].sort()).toEqual([...exported].sort())

@@ -248,3 +248,55 @@ describe('probes', () => {
     },
   )
 })
+
+describe('answers that break off', () => {
+  function breakOff(balancer: Balancer<string>, times: number): void {
+    const member = memberOf(balancer, 'a')
+    for (let time = 0; time < times; time += 1) {
+      balancer.report(member, 'answered')
+      balancer.noteEnd(member, false)
+    }
+  }
+
+  test('eject an instance after five without a whole one, although each began well', () => {
+    const { balancer, changes } = setUp(['a', 'b'])
+    breakOff(balancer, 4)
+    balancer.noteEnd(memberOf(balancer, 'a'), true)
+    breakOff(balancer, 4)
+    expect(changes).toEqual([])
+    breakOff(balancer, 1)
+    expect(changes).toEqual(['a ejected'])
+  })
+
+  test('keep it out until one is whole, whatever begins or a probe says', () => {
+    const { balancer, changes, clock } = setUp(['a', 'b'])
+    breakOff(balancer, 5)
+    const member = memberOf(balancer, 'a')
+    balancer.noteProbe(member, 'answered')
+    clock.now += 10
+    expect(balancer.take([], 'calls')?.value).toBe('a')
+    balancer.report(member, 'answered')
+    expect(balancer.take([], 'calls')?.value).toBe('b')
+    expect(changes).toEqual(['a ejected'])
+    balancer.noteEnd(member, true)
+    expect(changes).toEqual(['a ejected', 'a returned'])
+  })
+
+  test('are forgotten when it cannot be reached: what comes back is another process', () => {
+    const { balancer, changes } = setUp(['a', 'b'])
+    breakOff(balancer, 5)
+    balancer.report(memberOf(balancer, 'a'), 'unreachable')
+    balancer.noteProbe(memberOf(balancer, 'a'), 'open')
+    expect(changes).toEqual(['a ejected', 'a returned'])
+  })
+
+  test('do not make a whole 503 into a good answer', () => {
+    const { balancer, changes } = setUp(['a', 'b'])
+    const member = memberOf(balancer, 'a')
+    for (let time = 0; time < 9; time += 1) {
+      balancer.report(member, 'failed')
+      balancer.noteEnd(member, true)
+    }
+    expect(changes).toEqual(['a ejected'])
+  })
+})

@@ -18,7 +18,10 @@ import {
   usable,
 } from './support.ts'
 
-const CALL = { headers: { 'mcp-method': 'tools/call' }, body: '{"method":"tools/call"}' }
+const CALL = {
+  headers: { 'mcp-method': 'tools/call' },
+  body: '{"method":"tools/call","params":{"name":"pay"}}',
+}
 
 /** A backend of bare TCP that does with each connection what the test says. */
 async function startRaw(
@@ -68,6 +71,19 @@ describe('a request of which nothing was sent', () => {
     for (let time = 0; time < 8; time += 1) await ask(gateway, CALL)
     expect(gateway.log.map(line => line.msg)).toEqual(['instance ejected'])
   })
+})
+
+test('a request that cannot be sent to anybody counts against no instance', async () => {
+  const backend = await startBackend()
+  const other = await startBackend()
+  const gateway = await startGateway({
+    instances: [backend.url, other.url],
+    tokens: { peek: () => usable('bad\nfield: value') },
+  })
+  for (let time = 0; time < 12; time += 1) expect((await ask(gateway, CALL)).status).toBe(500)
+  const states = gateway.proxy.state().backends[0]?.instances.map(({ state }) => state)
+  expect(states).toEqual(['serving', 'serving'])
+  expect([...backend.seen, ...other.seen]).toEqual([])
 })
 
 describe('a request that may have reached a backend', () => {
@@ -279,7 +295,7 @@ describe('a request that only reads', () => {
   })
 
   test.each([
-    ['tools/call', '{"method":"tools/call","params":{"name":"pay"}}', {}],
+    ['tools/call', CALL.body, {}],
     ['a call that its header calls a list', CALL.body, { 'mcp-method': 'tools/list' }],
     ['a notification', '{"method":"notifications/cancelled"}', {}],
     ['a method that nobody knows', '{"method":"acme/do"}', {}],

@@ -38,7 +38,7 @@ describe('total', () => {
   })
 
   test('breaks an answer that has begun, however busy it is', async () => {
-    const gateway = await setUp({ totalMs: 300 }, res => {
+    const gateway = await setUp({ totalMs: 1500 }, res => {
       res.writeHead(200, EVENTS)
       const timer = setInterval(() => res.write('data: 1\n\n'), 20)
       res.once('close', () => clearInterval(timer))

@@ -12,11 +12,12 @@ import {
 import type { Moment } from '../../support/prometheus/recording.ts'
 import { waitFor } from '../../support/wait-for.ts'
 import type { Scene } from './scene.ts'
-import { type Recording, recordingOf, scrape } from './stage.ts'
+import { type Recording, recordingOf, type Stage, scrape } from './stage.ts'
 
+const RELOAD = 'config_last_reload_successful'
 const ROOT = join(import.meta.dirname, '../../..')
 
-/** Gateways of their own: no call passes, so the stage is left alone. */
+/** Gateways of their own, through which no call passes. */
 export const SETTING_SCENES: readonly Scene[] = [
   {
     fault: 'a changed configuration has faults',
@@ -27,6 +28,11 @@ export const SETTING_SCENES: readonly Scene[] = [
     fault: 'a replica is left on another version',
     alerts: ['McpGatewayVersionsDiffer'],
     record: () => inFolder(recordVersions),
+  },
+  {
+    fault: 'workers of a replica die',
+    alerts: ['McpGatewayWorkersLost'],
+    record: recordLosses,
   },
 ]
 
@@ -61,9 +67,14 @@ async function recordBrokenFile(folder: string): Promise<Recording> {
     const first = await observe([gateway])
     const before = await observe([gateway])
     await writeFile(file, `${text}backend: []\n`)
-    const during = await until([gateway], 0)
+    const during = await until([gateway], RELOAD, 0)
     await writeFile(file, text)
-    return recordingOf(first, [before, during, await until([gateway], 1), await observe([gateway])])
+    return recordingOf(first, [
+      before,
+      during,
+      await until([gateway], RELOAD, 1),
+      await observe([gateway]),
+    ])
   } finally {
     await gateway.kill()
   }
@@ -94,6 +105,31 @@ async function recordVersions(folder: string): Promise<Recording> {
   }
 }
 
+/** One a minute. */
+async function recordLosses({ house }: Stage): Promise<Recording> {
+  const config = {
+    ...(await createConfig()),
+    ...{ keys: [mintKey()], redis: { url: house.redis!.url }, workers: 2 },
+  }
+  const gateway = await startGateway({ config })
+  try {
+    const before = await until([gateway], 'workers', 2)
+    const [worker] = await workersOf(gateway)
+    process.kill(Number(worker), 'SIGKILL')
+    await until([gateway], 'worker_losses_total', 1)
+    const during = await until([gateway], 'workers', 2)
+    const after = await observe([gateway])
+    return recordingOf(before, [before, during, after, after])
+  } finally {
+    await gateway.kill()
+  }
+}
+
+async function workersOf({ pid }: GatewayProcess): Promise<string[]> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return children.trim().split(' ')
+}
+
 async function observe(gateways: readonly GatewayProcess[]): Promise<Moment> {
   const scrapes = gateways.map(async ({ opsOrigin }, index) => [
     `gateway-${index + 1}`,
@@ -102,16 +138,20 @@ async function observe(gateways: readonly GatewayProcess[]): Promise<Moment> {
   return Object.fromEntries(await Promise.all(scrapes))
 }
 
-/** @param successful the last reload, as its metric says it */
-async function until(gateways: readonly GatewayProcess[], successful: number): Promise<Moment> {
+/** Waits until the first of them says that a metric has this value. */
+async function until(
+  gateways: readonly GatewayProcess[],
+  metric: string,
+  value: number,
+): Promise<Moment> {
   const moment = await waitFor(
     async () => {
       const moment = await observe(gateways)
       const { samples } = moment['gateway-1']!
-      const gauge = samples.find(({ name }) => name.endsWith('config_last_reload_successful'))
-      return gauge?.value === successful ? moment : undefined
+      const sample = samples.find(({ name }) => name === `mcp_gateway_${metric}`)
+      return sample?.value === value ? moment : undefined
     },
-    { what: `the last reload to be ${successful}`, timeoutMs: 15_000, intervalMs: 50 },
+    { what: `${metric} to be ${value}`, timeoutMs: 15_000, intervalMs: 50 },
   )
   if (!moment) throw new Error('no moment')
   return moment

@@ -27,7 +27,7 @@ export async function startStage(): Promise<Stage> {
   const house = await startHouse({
     replicas: 2,
     idp: { accessTokenTtlSeconds: TTL_SECONDS },
-    upstream: { timeout: '1s' },
+    upstream: { timeout: '5s' },
     nodeArgs: () => ['--import', `${import.meta.dirname}/defect.mjs`],
     config: {
       backends: [{ path: '/crm/mcp', instances: instances.map(({ url }) => url) }],

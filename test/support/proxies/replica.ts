@@ -87,7 +87,8 @@ function behave(
   else if (behaviour === 'answer')
     res.writeHead(200, { 'content-type': 'text/plain' }).end('answer')
   else if (behaviour === 'stream') {
-    res.writeHead(200, { 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
+    // Without the `x-accel-buffering` that a gateway adds: the sample has to do by itself.
+    res.writeHead(200, { 'content-type': 'text/event-stream' })
     res.write('data: first\n\n')
     streams.add(res)
   }
