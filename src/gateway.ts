@@ -9,12 +9,7 @@ import { describeBackend } from './gateway/backends.ts'
 import { fingerprintConfig } from './gateway/config-fingerprint.ts'
 import { createEntrance } from './gateway/entrance.ts'
 import { createGenerations } from './gateway/generations.ts'
-import {
-  describeGauges,
-  observeBackend,
-  observeTokens,
-  observeUpstream,
-} from './gateway/observed.ts'
+import { describeGauges, observeBackend, observeTokens } from './gateway/observed.ts'
 import { createOps, type OpsServer } from './gateway/ops.ts'
 import { describeCallLimits } from './gateway/rate-limits.ts'
 import { keepFixed } from './gateway/reload.ts'
@@ -23,6 +18,7 @@ import { DRAIN_SPREAD, type Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
 import { traceFetch } from './gateway/traced-fetch.ts'
 import { noteUnknownKeys } from './gateway/unknown-keys.ts'
+import { createUpstreams } from './gateway/upstreams.ts'
 import { createListener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
@@ -33,8 +29,6 @@ import type { Tracing } from './observability/trace.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Store } from './store/port.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
-import { createUpstream } from './upstream/provider.ts'
-import type { UpstreamOf } from './upstream/refresh-context.ts'
 import { callbackUrlOf } from './upstream/resolve.ts'
 
 /** A gateway that serves. */
@@ -161,7 +155,7 @@ function createServing(
   surroundings: Surroundings,
 ): Serving {
   const { logger, metrics, audit, send, tracing } = surroundings
-  const upstreamOf = createUpstreams(config, upstreamOptions, store, surroundings)
+  const upstreamOf = createUpstreams(config, upstreamOptions, store.now, surroundings)
   const caches = metrics.caches()
   const parts = { ring, store, upstreamOf, upstreamOptions, send, logger, watchCache: caches.watch }
   const { tokens: source, ...entrance } = createEntrance(config, parts)
@@ -231,20 +225,4 @@ function createRing(config: GatewayConfig, logger: Logger): KeyRing {
   if (!config.authorizationServer)
     logger.warn('no keys are configured: tokens and registrations end with this process')
   return createKeyRing([randomBytes(32)])
-}
-
-function createUpstreams(
-  { publicUrl, backends }: GatewayConfig,
-  upstreamOptions: readonly UpstreamOptions[],
-  { now }: Store,
-  { metrics, send, tracing }: Surroundings,
-): UpstreamOf {
-  const names = new Map(backends.map(({ path, name }) => [publicUrl + path, name]))
-  const upstreams = new Map(
-    upstreamOptions.map(options => [
-      options.name,
-      observeUpstream(createUpstream(options, now, send), metrics, names, tracing),
-    ]),
-  )
-  return name => upstreams.get(name)
 }

@@ -1,9 +1,14 @@
 import type { BackendConfig, GatewayConfig } from '../config/schema.ts'
 import { nameOfUpstream, upstreamsOf } from '../config/upstreams.ts'
 import { claimsOf } from '../domain/access-rule.ts'
+import type { Metrics } from '../observability/metrics.ts'
+import type { Tracing } from '../observability/trace.ts'
 import type { InjectionOf } from '../upstream/injection.ts'
 import type { UpstreamOptions } from '../upstream/options.ts'
+import { createUpstream } from '../upstream/provider.ts'
+import type { UpstreamOf } from '../upstream/refresh-context.ts'
 import { callbackUrlOf, resolveUpstreamOptions } from '../upstream/resolve.ts'
+import { observeUpstream } from './observed.ts'
 
 /** Where the embedded IdP listens, and what the gateway is to it. */
 export type DevUpstream = { issuer: string; clientId: string; clientSecret: string }
@@ -22,6 +27,25 @@ export function resolveUpstreams(config: GatewayConfig, dev?: DevUpstream): Upst
         : resolveUpstreamOptions(upstream, name, callbackUrl)
     return { ...options, keptClaims: keptClaimsOf(config.backends, name) }
   })
+}
+
+type UpstreamMeans = { metrics: Metrics; send: typeof fetch; tracing: Tracing | undefined }
+
+/** The upstreams, with what they are asked counted, and traced where that is wanted. */
+export function createUpstreams(
+  { publicUrl, backends }: GatewayConfig,
+  upstreamOptions: readonly UpstreamOptions[],
+  now: () => number,
+  { metrics, send, tracing }: UpstreamMeans,
+): UpstreamOf {
+  const names = new Map(backends.map(({ path, name }) => [publicUrl + path, name]))
+  const upstreams = new Map(
+    upstreamOptions.map(options => [
+      options.name,
+      observeUpstream(createUpstream(options, now, send), metrics, names, tracing),
+    ]),
+  )
+  return name => upstreams.get(name)
 }
 
 /** Which upstream a backend's grants are of, and what it gets from them. */

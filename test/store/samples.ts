@@ -71,6 +71,7 @@ export function sampleGrant(now: number, changes: Partial<Grant> = {}): Grant {
     resource: 'https://mcp.example.com/crm/mcp',
     scope: ['crm:read'],
     openedAt: now,
+    claims: '{"access_token":{"acrs":{"value":"c1"}}}',
     upstreamTokens: sampleTokens(now),
     version: 0,
     ...changes,
