@@ -25,10 +25,12 @@ import { createOps, type OpsServer } from './gateway/ops.ts'
 import { keepFixed } from './gateway/reload.ts'
 import type { Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
+import { noteUnknownKeys } from './gateway/unknown-keys.ts'
 import { createGuardedFetch } from './http/guarded-fetch.ts'
 import { createListener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
+import type { WatchCache } from './observability/caches.ts'
 import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { createRefusalNote } from './observability/refusals.ts'
@@ -43,7 +45,8 @@ import type { UpstreamTokenSource } from './upstream/tokens.ts'
 /** A gateway that serves. */
 export type Gateway = {
   /**
-   * Stops in order: readiness off, the configured delay, no new connections, requests finish, the rest is broken at the deadline. Resolves when nothing is left.
+   * Stops in order: readiness off, the configured delay, no new connections, requests finish and streams that listen end one by one, the rest is broken at the deadline.
+   * Resolves when nothing is left.
    */
   drain(): Promise<void>
   /**
@@ -54,6 +57,9 @@ export type Gateway = {
   reload(config: GatewayConfig, upstreamOptions: readonly UpstreamOptions[]): string[]
   metrics: Metrics
 }
+
+/** Of the deadline; so many clients do not come back in one instant, and calls have as long again. */
+const DRAIN_SPREAD = 0.5
 
 /** What outlives a reload. */
 type Surroundings = {
@@ -86,12 +92,8 @@ export async function startGateway(
   parts: GatewayParts = {},
 ): Promise<Gateway> {
   const metrics = createMetrics(packageJson.version)
-  const surroundings = {
-    logger,
-    metrics,
-    audit: createAudit(logger, metrics.auditEvent),
-    send: parts.send,
-  }
+  const audit = createAudit(logger, metrics.auditEvent)
+  const surroundings = { logger, metrics, audit, send: parts.send }
   let ring = createRing(config, logger)
   const stores = createStoreSource(config, logger, metrics.storeOperation, parts.store)
   const store = stores.open(config, ring)
@@ -122,7 +124,7 @@ export async function startGateway(
     metrics,
     reload: (wanted, wantedUpstreams) => {
       const { config: next, fixed } = keepFixed(generations.current.config, wanted)
-      const nextRing = next.keys.length > 0 ? createKeyRing(next.keys) : ring
+      const nextRing = next.keys.length > 0 ? createRing(next, logger) : ring
       const options = fixed.includes('upstream') ? upstreamOptions : wantedUpstreams
       const nextStore = stores.open(next, nextRing)
       generations.replace(createServing(next, options, nextRing, nextStore, surroundings))
@@ -155,7 +157,9 @@ function createServing(
   const { logger, metrics, audit } = surroundings
   const { send = fetch } = surroundings
   const upstreamOf = createUpstreams(config, upstreamOptions, store, surroundings)
-  const parts = { ring, store, upstreamOf, upstreamOptions, send, logger }
+  const caches = metrics.caches()
+  const watchCache = caches.watch
+  const parts = { ring, store, upstreamOf, upstreamOptions, send, logger, watchCache }
   const { tokens: source, ...entrance } = createEntrance(config, parts)
   const tokens = observeTokens(source, metrics)
   const server = createAuthorizationServer(config, { ...parts, tokens }, surroundings)
@@ -177,11 +181,17 @@ function createServing(
   })
   const rest = createRest(entrance.createApp(server))
   return {
-    ...{ config, server, proxy, upstreamIssuers: upstreamOptions.map(({ issuer }) => issuer) },
+    ...{
+      config,
+      server,
+      proxy,
+      caches,
+      upstreamIssuers: upstreamOptions.map(({ issuer }) => issuer),
+    },
     find: proxy.find,
     rest: rest.handle,
     underWay: () => proxy.state().callsInFlight + rest.underWay(),
-    drain: proxy.drain,
+    drain: () => proxy.drain(config.drain.deadlineMs * DRAIN_SPREAD),
     close: async () => {
       await proxy.close()
       await tokens.close()
@@ -207,7 +217,7 @@ function announce(config: GatewayConfig, logger: Logger): void {
 }
 
 function createRing(config: GatewayConfig, logger: Logger): KeyRing {
-  if (config.keys.length > 0) return createKeyRing(config.keys)
+  if (config.keys.length > 0) return noteUnknownKeys(createKeyRing(config.keys), logger)
   // With tokens of another server, nothing is made with them: `checkExternal` wants keys where assertions are.
   if (!config.authorizationServer)
     logger.warn('no keys are configured: tokens and registrations end with this process')
@@ -236,11 +246,12 @@ type ServerParts = {
   send: typeof fetch
   upstreamOf: UpstreamOf
   tokens: UpstreamTokenSource
+  watchCache: WatchCache
 }
 
 function createAuthorizationServer(
   config: GatewayConfig,
-  { ring, store, send, upstreamOf, tokens }: ServerParts,
+  { ring, store, send, upstreamOf, tokens, watchCache }: ServerParts,
   { logger, audit }: Surroundings,
 ): AuthorizationServer {
   const { now } = store
@@ -252,7 +263,7 @@ function createAuthorizationServer(
     resources: config.backends.map(backend => describeResource(publicUrl, backend)),
     store,
     ring,
-    clients: createClientSources(config, createGuardedFetch(), logger, now),
+    clients: createClientSources(config, createGuardedFetch(), logger, now, watchCache),
     enterpriseIssuers: createEnterpriseIssuers(config, send, logger, now),
     accessTokens: createAccessTokens(ring, publicUrl, now),
     ...(asserts && { assertionKeys }),

@@ -47,6 +47,7 @@ export function createCallbackEndpoint(server: AuthorizationServer, ending: Gran
     try {
       return await goOn(c, pending, result)
     } catch (thrown) {
+      abandonTokens(server, pending, result)
       // The flow is spent, so trying this page again would not help; the client can begin anew.
       return redirectToClient(server, c, request, asOAuthError(thrown, pending.flowId))
     }
@@ -89,6 +90,19 @@ export function createCallbackEndpoint(server: AuthorizationServer, ending: Gran
       ...{ reason: error.reason, retryUrl, clientId, clientName, resource },
     })
   }
+}
+
+/** Nobody will ever use them. The answer does not wait for it, and a failure is nobody's business but the log's. */
+function abandonTokens(
+  { upstream, logger }: AuthorizationServer,
+  pending: PendingLogin,
+  result: LoginResult,
+): void {
+  if (result.outcome !== 'completed') return
+  const line = 'the upstream did not revoke the tokens of a login that failed here'
+  upstream(pending.upstream)
+    ?.abandon(result.tokens)
+    .catch(err => logger.warn({ correlationId: pending.flowId, err }, line))
 }
 
 /** What an upstream's refusal or failure is to the client. Its own words stay in the log. */

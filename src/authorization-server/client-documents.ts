@@ -2,6 +2,7 @@ import type { Client } from '../domain/client.ts'
 import { isListedHost } from '../domain/host-pattern.ts'
 import { OAuthError } from '../domain/oauth-error.ts'
 import type { GuardedFetch } from '../http/guarded-fetch.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import { readClientDocument } from './client-document.ts'
 import { createRemoteDocuments } from './remote-documents.ts'
@@ -28,6 +29,7 @@ export function createClientDocuments(
   policy: DocumentPolicy,
   logger: Logger,
   now: () => number,
+  watchCache: WatchCache = watchNothing,
 ): ClientDocuments {
   const documents = createRemoteDocuments({
     fetchJson,
@@ -36,6 +38,7 @@ export function createClientDocuments(
     onFailure: (clientId, { outcome, reason }) =>
       logger.warn({ clientId, outcome, reason }, 'no client metadata document'),
     now,
+    watch: size => watchCache('client_documents', size),
   })
   return {
     find: async clientId => {

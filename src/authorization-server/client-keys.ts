@@ -4,6 +4,7 @@ import type { ClientKeys } from '../domain/client.ts'
 import { OAuthError } from '../domain/oauth-error.ts'
 import { type PublicKeySet, parsePublicKeys } from '../domain/public-keys.ts'
 import type { GuardedFetch } from '../http/guarded-fetch.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import { createRemoteDocuments, type RemoteDocument } from './remote-documents.ts'
 
@@ -21,6 +22,7 @@ export function createClientKeySource(
   fetchJson: GuardedFetch,
   logger: Logger,
   now: () => number,
+  watchCache: WatchCache = watchNothing,
 ): ClientKeySource {
   const remote = createRemoteDocuments({
     fetchJson,
@@ -32,6 +34,7 @@ export function createClientKeySource(
     onFailure: (jwksUri, { outcome, reason }) =>
       logger.warn({ jwksUri, outcome, reason }, 'no keys of a client'),
     now,
+    watch: size => watchCache('client_keys', size),
   })
   const local = new WeakMap<PublicKeySet, JWTVerifyGetKey>()
 

@@ -55,7 +55,18 @@ export async function readFormText(c: Context): Promise<string> {
   if (!/^application\/x-www-form-urlencoded\s*(;|$)/i.test(type)) {
     throw new OAuthError('invalid_request', 'the body must be application/x-www-form-urlencoded')
   }
-  return c.req.text()
+  return readText(c)
+}
+
+/**
+ * A whole body. That it breaks off is the client's doing, and nothing to wake somebody for.
+ *
+ * @throws OAuthError `invalid_request` where it does
+ */
+export async function readText(c: Context): Promise<string> {
+  return c.req.text().catch(() => {
+    throw new OAuthError('invalid_request', 'the body broke off')
+  })
 }
 
 /** @throws OAuthError `invalid_request` where the parameter is missing */

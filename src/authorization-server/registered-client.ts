@@ -53,16 +53,17 @@ export function encodeClientId(ring: KeyRing, metadata: RegisteredMetadata, now:
   return `c_${body}.${mac(key, body)}`
 }
 
-/** The client that an id of ours stands for; `undefined` for any id that none of the ring's keys made. */
+/** The client that an id of ours stands for; `undefined` for any id that none of the ring's keys made, or that a later version of the gateway made in a form that this one does not know. */
 export function decodeClientId(ring: KeyRing, clientId: string): Client | undefined {
   if (clientId.length > MAX_CLIENT_ID_LENGTH) return undefined
   const [, encoded, kid, presented] = CLIENT_ID.exec(clientId) ?? []
   if (!encoded || !kid || !presented) return undefined
   const key = ring.find('client-id', kid)
   if (!key || !isSameSecret(presented, mac(key.key, `${encoded}.${kid}`))) return undefined
-  const { n, r, a, s, u } = registration.parse(
-    JSON.parse(Buffer.from(encoded, 'base64url').toString()),
-  )
+  // Genuine, so it is JSON.
+  const read = registration.safeParse(JSON.parse(Buffer.from(encoded, 'base64url').toString()))
+  if (!read.success) return undefined
+  const { n, r, a, s, u } = read.data
   return {
     clientId,
     clientName: n,

@@ -13,6 +13,7 @@ import {
 import type { RegistrationPolicy } from './client-sources.ts'
 import type { AuthorizationServer } from './context.ts'
 import { correlationIdOf } from './correlation.ts'
+import { readText } from './parameters.ts'
 import { nameDestination } from './refusal-audit.ts'
 import {
   deriveClientSecret,
@@ -143,7 +144,7 @@ async function readJson(c: Context): Promise<unknown> {
     throw new OAuthError('invalid_client_metadata', 'the body must be application/json')
   }
   try {
-    return JSON.parse(await c.req.text())
+    return JSON.parse(await readText(c))
   } catch (cause) {
     if (cause instanceof SyntaxError)
       throw new OAuthError('invalid_client_metadata', 'the body is not valid JSON')

@@ -1,6 +1,7 @@
 import CachePolicy from 'http-cache-semantics'
 import { LRUCache } from 'lru-cache'
 import type { FetchedJson, FetchFailure, GuardedFetch } from '../http/guarded-fetch.ts'
+import type { CacheCounts } from '../observability/caches.ts'
 
 /** A document at a stranger's URL, read, or why there is none. `unreachable` says nothing about the document. */
 export type RemoteDocument<T> = { outcome: 'found'; value: T } | FetchFailure
@@ -20,6 +21,8 @@ export type RemoteDocumentsOptions<T> = {
   onFailure(url: string, failure: FetchFailure): void
   /** Epoch seconds. */
   now: () => number
+  /** @param size how many there are */
+  watch?: (size: () => number) => CacheCounts
 }
 
 type Copy<T> = { value: T; fetchedAt: number; freshUntil: number }
@@ -44,6 +47,7 @@ export function createRemoteDocuments<T extends object>(
 ): RemoteDocuments<T> {
   const { fetchJson, maxBytes, read, onFailure, now } = options
   const copies = new LRUCache<string, Copy<T>>({ max: MAX_DOCUMENTS })
+  const counts = options.watch?.(() => copies.size)
   // Apart from the copies, so that a flood of URLs that lead nowhere does not push out what is good.
   const failures = new LRUCache<string, { failure: FetchFailure; until: number }>({
     max: MAX_DOCUMENTS,
@@ -88,7 +92,9 @@ export function createRemoteDocuments<T extends object>(
 
   const findCopy = (url: string, isGood: (copy: Copy<T>) => boolean) => {
     const copy = copies.get(url)
-    return copy && isGood(copy) ? ({ outcome: 'found', value: copy.value } as const) : undefined
+    const found = copy && isGood(copy) ? copy : undefined
+    if (counts) counts[found ? 'hits' : 'misses'].value += 1
+    return found && ({ outcome: 'found', value: found.value } as const)
   }
   return {
     find: async url => findCopy(url, ({ freshUntil }) => freshUntil > now()) ?? fetchJoined(url),

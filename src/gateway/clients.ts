@@ -4,6 +4,7 @@ import type { ClientSources } from '../authorization-server/client-sources.ts'
 import type { ClientConfig, GatewayConfig } from '../config/schema.ts'
 import type { Client, ClientAuthMethod, ClientKeys } from '../domain/client.ts'
 import type { GuardedFetch } from '../http/guarded-fetch.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 
 /** How clients become known, as configured. A part of the composition in `gateway.ts`. */
@@ -12,6 +13,7 @@ export function createClientSources(
   fetchJson: GuardedFetch,
   logger: Logger,
   now: () => number,
+  watchCache: WatchCache = watchNothing,
 ): ClientSources {
   const { registration, clientDocuments, clients } = config
   const { initialAccessToken, redirectHosts, loopback, appSchemes } = registration
@@ -20,10 +22,10 @@ export function createClientSources(
       ? { initialAccessToken, redirects: { hosts: redirectHosts, loopback, appSchemes } }
       : undefined,
     documents: clientDocuments.enabled
-      ? createClientDocuments(fetchJson, clientDocuments, logger, now)
+      ? createClientDocuments(fetchJson, clientDocuments, logger, now, watchCache)
       : undefined,
     preregistered: new Map(clients.map(client => [client.id, describeClient(client)])),
-    keys: createClientKeySource(fetchJson, logger, now),
+    keys: createClientKeySource(fetchJson, logger, now, watchCache),
   }
 }
 

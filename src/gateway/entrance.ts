@@ -7,6 +7,7 @@ import { createAuthorizationServerApp } from '../authorization-server/routes.ts'
 import type { GatewayConfig } from '../config/schema.ts'
 import { deriveAssertionKeys } from '../domain/assertion-key.ts'
 import type { KeyRing } from '../domain/key-ring.ts'
+import type { WatchCache } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import { type Admit, createAdmission } from '../proxy/admission.ts'
 import { createExternalAdmission } from '../resource-server/admission.ts'
@@ -41,6 +42,7 @@ export type EntranceParts = {
   upstreamOptions: readonly UpstreamOptions[]
   send: typeof fetch
   logger: Logger
+  watchCache: WatchCache
 }
 
 export function createEntrance(config: GatewayConfig, parts: EntranceParts): Entrance {
@@ -53,16 +55,16 @@ export function createEntrance(config: GatewayConfig, parts: EntranceParts): Ent
 
 function createOwnEntrance(config: GatewayConfig, parts: EntranceParts): Entrance {
   const { publicUrl, lifetimes } = config
-  const { ring, store, logger, upstreamOptions, upstreamOf } = parts
+  const { ring, store, logger, upstreamOptions, upstreamOf, watchCache } = parts
   const { now, grants, invalidations } = store
   return {
     authorizationServer: publicUrl,
     admission: createAdmission({
       verifyAccessToken: createAccessTokens(ring, publicUrl, now).verify,
-      now,
+      ...{ now, watchCache },
     }),
     tokens: createUpstreamTokenSource({
-      ...{ grants, invalidations, logger, now, upstream: upstreamOf },
+      ...{ grants, invalidations, logger, now, watchCache, upstream: upstreamOf },
       injectionOf: createInjectionOf(config),
       assertions: createAssertions(publicUrl, parts),
       refreshTimeoutMs: longestTimeoutMs(upstreamOptions),
@@ -80,7 +82,12 @@ type ExternalConfig = GatewayConfig & Required<Pick<GatewayConfig, 'authorizatio
 function createExternalEntrance(config: ExternalConfig, parts: EntranceParts): Entrance {
   const { logger, upstreamOf, upstreamOptions, store } = parts
   const { now } = store
-  const presented = createPresentedTokens(describeTokenResources(config), now)
+  const presented = createPresentedTokens(
+    describeTokenResources(config),
+    now,
+    undefined,
+    parts.watchCache,
+  )
   const verify = createExternalVerification(config, { ...parts, now })
   return {
     authorizationServer: config.authorizationServer.issuer,

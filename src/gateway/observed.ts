@@ -73,13 +73,14 @@ export function observeTokens(tokens: UpstreamTokenSource, metrics: Metrics): Up
 
 /** @param servings the current one first */
 export function describeGauges(
-  servings: () => readonly Pick<Serving, 'proxy'>[],
+  servings: () => readonly Pick<Serving, 'proxy' | 'caches'>[],
   isStoreReachable: () => Promise<boolean>,
 ): GaugeSources {
   const sum = (count: (serving: Pick<Serving, 'proxy'>) => number) =>
     servings().reduce((total, serving) => total + count(serving), 0)
   return {
     isStoreReachable,
+    cacheSizes: () => addUp(servings().map(({ caches }) => caches.sizes())),
     eventStreams: () => sum(({ proxy }) => proxy.state().eventStreams),
     keptLists: () => ({
       entries: sum(({ proxy }) => proxy.state().lists.entries),
@@ -92,4 +93,12 @@ export function describeGauges(
         return { backend: name, ejected, serving: instances.length - ejected }
       }),
   }
+}
+
+function addUp(sizes: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
+  const total = new Map<string, number>()
+  for (const [name, size] of sizes.flatMap(one => [...one])) {
+    total.set(name, (total.get(name) ?? 0) + size)
+  }
+  return total
 }

@@ -1,5 +1,6 @@
 import type { AuthorizationServer } from '../authorization-server/context.ts'
 import type { GatewayConfig } from '../config/schema.ts'
+import type { Caches } from '../observability/caches.ts'
 import type { createProxy } from '../proxy/proxy.ts'
 import type { Generation } from './generations.ts'
 
@@ -10,4 +11,5 @@ export type Serving = Generation & {
   upstreamIssuers: readonly string[]
   server: AuthorizationServer
   proxy: ReturnType<typeof createProxy>
+  caches: Caches
 }

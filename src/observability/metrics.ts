@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { AUDIT_EVENTS, AUDIT_OUTCOMES, type AuditEvent } from './audit.ts'
+import { type CacheName, type Caches, createCaches } from './caches.ts'
 import { createCounterFamily } from './instruments.ts'
 import { createListMetrics, type ListMetrics } from './list-metrics.ts'
 import { type BackendMetrics, createRequestMetrics } from './request-metrics.ts'
@@ -22,6 +23,8 @@ export type Metrics = {
   configured(fingerprint: number): void
   /** @param reason from a fixed list */
   refusal(reason: string): void
+  /** The caches of one configuration. */
+  caches(): Caches
   /** The text for Prometheus, with what `sources` says now. */
   render(sources: GaugeSources): Promise<{ contentType: string; text: string }>
 }
@@ -29,6 +32,8 @@ export type Metrics = {
 /** What is not counted but asked for. */
 export type GaugeSources = {
   eventStreams(): number
+  /** Entries of each cache. */
+  cacheSizes(): ReadonlyMap<string, number>
   requestsInFlight(): number
   keptLists(): { entries: number; bytes: number }
   instances(): readonly { backend: string; serving: number; ejected: number }[]
@@ -57,6 +62,15 @@ export function createMetrics(version: string): Metrics {
     help: 'Where the upstream token of a call came from, or why there was none; `cache` is the usual way.',
     labelNames: ['path'],
   })
+  const cacheLookUps = createCounterFamily({
+    name: `${METRIC_PREFIX}cache_lookups_total`,
+    help: 'Look-ups in the caches of this process, by what came of them.',
+    labelNames: ['cache', 'result'],
+  })
+  const countsOf = (name: CacheName) => ({
+    hits: cacheLookUps.cell(name, 'hit'),
+    misses: cacheLookUps.cell(name, 'miss'),
+  })
   const lookUpCells = new Map<string, { value: number }>()
   const gauges = createGauges(registry)
   createGauge(registry, 'build_info', 'Always 1; the labels say what runs.', ['version', 'node'])
@@ -66,6 +80,7 @@ export function createMetrics(version: string): Metrics {
     backend: requests.backend,
     lists: lists.backend,
     ...createRareMetrics(registry),
+    caches: () => createCaches(countsOf),
     tokenLookUp(path) {
       const cell = lookUpCells.get(path) ?? lookUps.cell(path)
       lookUpCells.set(path, cell)
@@ -76,7 +91,10 @@ export function createMetrics(version: string): Metrics {
       const text = await registry.metrics()
       return {
         contentType: registry.contentType,
-        text: `${text}${requests.render()}${lists.render()}${lookUps.render()}`,
+        text: [requests, lists, lookUps, cacheLookUps].reduce(
+          (all, part) => all + part.render(),
+          text,
+        ),
       }
     },
   }
@@ -194,6 +212,9 @@ function createGauges(registry: Registry) {
   )
   const lists = createGauge(registry, 'list_cache_entries', 'Answers that the list cache holds.')
   const listBytes = createGauge(registry, 'list_cache_bytes', 'Memory that they take, about.')
+  const caches = createGauge(registry, 'cache_entries', 'Entries of the caches of this process.', [
+    'cache',
+  ])
   const instances = createGauge(
     registry,
     'backend_instances',
@@ -208,6 +229,7 @@ function createGauges(registry: Registry) {
       const { entries, bytes } = sources.keptLists()
       lists.set(entries)
       listBytes.set(bytes)
+      for (const [name, size] of sources.cacheSizes()) caches.labels(name).set(size)
       // A backend that a reload has taken away is counted no more.
       instances.reset()
       for (const { backend, serving, ejected } of sources.instances()) {

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { AccessTokenClaims, VerifyAccessToken } from '../domain/access-token.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 
 /** What an `Authorization` field says, before anybody has looked at the token. */
 export type Credentials =
@@ -32,6 +33,7 @@ export type AdmissionOptions = {
   now: () => number
   /** How many verified tokens are remembered. Default 10 000. */
   cacheSize?: number
+  watchCache?: WatchCache
 }
 
 const UNAUTHENTICATED: Admission = { outcome: 'unauthenticated' }
@@ -61,20 +63,24 @@ export function parseBearer(authorization: string | undefined): Credentials {
  * Remembers each genuine token until its `exp`, so that it is verified once per process. Only genuine tokens are remembered: what strangers send takes no memory.
  */
 export function createAdmission(options: AdmissionOptions): Admit {
-  const { verifyAccessToken, now } = options
+  const { verifyAccessToken, now, watchCache = watchNothing } = options
   // By the whole field, which is parsed only where it is not here.
   const verified = new LRUCache<string, AccessTokenClaims>({ max: options.cacheSize ?? CACHE_SIZE })
+  const { hits, misses } = watchCache('access_tokens', () => verified.size)
 
   return {
     peek(authorization, resource) {
       if (authorization === undefined) return UNAUTHENTICATED
       const claims = verified.get(authorization)
-      return claims && judge(claims, resource, now())
+      if (!claims) return undefined
+      hits.value += 1
+      return judge(claims, resource, now())
     },
 
     async resolve(authorization, resource) {
       const credentials = parseBearer(authorization)
       if (credentials.outcome !== 'presented') return withoutToken(credentials)
+      misses.value += 1
       const claims = await verifyAccessToken(credentials.token)
       if (!claims) return { outcome: 'invalid-token', reason: 'not a valid access token of ours' }
       if (authorization !== undefined) verified.set(authorization, claims)

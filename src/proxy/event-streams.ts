@@ -17,6 +17,8 @@ export type EventStream = {
   endsAt: number
   /** Ends it in good order, towards both sides. */
   finish: () => void
+  /** What it says before it ends ahead of time; whole lines, or nothing. */
+  farewell: () => string
 }
 
 export type EventStreams = {
@@ -24,8 +26,8 @@ export type EventStreams = {
   /** Notes what was sent. */
   sent(stream: EventStream, chunk: Buffer): void
   close(stream: EventStream): void
-  /** From now on, listening streams end as soon as they are between events. */
-  drain(): void
+  /** Ends the listening streams one after the other, evenly over this time, each as soon as it is between events; those that come later, at once. */
+  drain(spreadMs: number): void
   stop(): void
   /** How many are open. */
   count(): number
@@ -35,6 +37,7 @@ const LF = 0x0a
 const CR = 0x0d
 // One comment line and no blank one: some clients take a blank line for an event.
 const HEARTBEAT = ':\n'
+const DRAIN_TICK_MS = 50
 
 /**
  * Keeps the open event streams alive: whoever was quiet for a whole beat gets a comment, so gaps are between one and two beats long. One timer for all of them.
@@ -43,21 +46,25 @@ const HEARTBEAT = ':\n'
  */
 export function createEventStreams(beatMs: number): EventStreams {
   const streams = new Set<EventStream>()
-  let isDraining = false
+  let drainTimer: NodeJS.Timeout | undefined
 
   const finishIfDue = (stream: EventStream): void => {
-    const isDue = isDraining || stream.isDue
-    if (isDue && stream.isListening && isBetweenEvents(stream.tail)) stream.finish()
+    if (!stream.isDue || !stream.isListening || !isBetweenEvents(stream.tail)) return
+    if (mayInsert(stream)) stream.res.write(stream.farewell())
+    stream.finish()
+  }
+
+  const finishDue = (): void => {
+    const now = performance.now()
+    for (const stream of [...streams]) {
+      if (stream.endsAt <= now) stream.isDue = true
+      finishIfDue(stream)
+    }
   }
 
   const beat = (): void => {
-    const now = performance.now()
+    finishDue()
     for (const stream of streams) {
-      if (stream.endsAt <= now) {
-        stream.isDue = true
-        finishIfDue(stream)
-        if (!streams.has(stream)) continue
-      }
       if (stream.isQuiet && mayInsert(stream)) stream.res.write(HEARTBEAT)
       stream.isQuiet = true
     }
@@ -68,7 +75,9 @@ export function createEventStreams(beatMs: number): EventStreams {
     open(stream) {
       streams.add(stream)
       // Not at once: whoever opens it does not hold it yet.
-      if (isDraining) queueMicrotask(() => finishIfDue(stream))
+      if (!drainTimer) return
+      stream.isDue = true
+      queueMicrotask(() => finishIfDue(stream))
     },
     sent(stream, chunk) {
       stream.tail = tailAfter(stream.tail, chunk)
@@ -78,12 +87,20 @@ export function createEventStreams(beatMs: number): EventStreams {
     close(stream) {
       streams.delete(stream)
     },
-    drain() {
-      isDraining = true
-      for (const stream of [...streams]) finishIfDue(stream)
+    drain(spreadMs) {
+      if (drainTimer) return
+      const now = performance.now()
+      const listening = [...streams].filter(({ isListening }) => isListening)
+      for (const [index, stream] of listening.entries()) {
+        const endsAt = now + (index * spreadMs) / listening.length
+        stream.endsAt = Math.min(stream.endsAt, endsAt)
+      }
+      finishDue()
+      drainTimer = setInterval(finishDue, DRAIN_TICK_MS).unref()
     },
     stop() {
       clearInterval(timer)
+      clearInterval(drainTimer)
     },
     count: () => streams.size,
   }

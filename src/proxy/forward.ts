@@ -17,6 +17,7 @@ import { findRequiredClaims } from './claims-challenge.ts'
 import { equip } from './equipment.ts'
 import type { EventStreams } from './event-streams.ts'
 import type { ExchangeFault } from './exchange.ts'
+import { farewellOf } from './farewell.ts'
 import type { Instance } from './instance.ts'
 import { openListing } from './listing-answer.ts'
 import type { Refusals } from './refusals.ts'
@@ -207,10 +208,11 @@ function openWhole(attempt: Attempt, head: AnswerHead, opening: Opening): Answer
   const { res, backend } = call.arrival
   if (isEventStream(head.fields)) {
     const finish = (): void => attempt.finish()
+    const farewell = (): string => farewellOf(call)
     const { isListening } = call
     const ageMs = backend.maxAgeMs * (1 - JITTER * opening.random())
     const endsAt = performance.now() + ageMs
-    return new EventStreamAnswer(res, head, opening, { isListening, endsAt, finish })
+    return new EventStreamAnswer(res, head, opening, { isListening, endsAt, finish, farewell })
   }
   if (isSmall(head.fields)) return new GatheredAnswer(res, head)
   return new StreamedAnswer(res, head, opening.writeCopy)

@@ -61,8 +61,8 @@ export type ProxyOptions = {
 export type Proxy = {
   /** What answers at exactly this path: an MCP endpoint or a protected resource metadata document. */
   find(path: string): Handler | undefined
-  /** Ends streams that only listen, between two of their events, those that come later too; calls go on. */
-  drain(): void
+  /** Ends streams that only listen, spread over this time and between two of their events, those that come later too; calls go on. */
+  drain(spreadMs: number): void
   /** What is under way and what is served, for metrics and operators. */
   state(): ProxyState
   /** Breaks whatever is still under way. */
@@ -149,8 +149,8 @@ export function createProxy(options: ProxyOptions): Proxy {
 
   return {
     find: path => routes.get(path),
-    drain() {
-      streams.drain()
+    drain(spreadMs) {
+      streams.drain(spreadMs)
       lists?.clear()
       for (const backend of backends) backend.retire()
     },

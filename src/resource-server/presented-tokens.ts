@@ -3,6 +3,7 @@ import type { AccessTokenClaims } from '../domain/access-token.ts'
 import { type Grant, NO_UPSTREAM } from '../domain/grant.ts'
 import type { Scope } from '../domain/scope.ts'
 import { digest } from '../domain/secret.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { PresentedToken } from './access-token.ts'
 import type { Verification } from './verification.ts'
 
@@ -50,6 +51,7 @@ export function createPresentedTokens(
   resources: readonly TokenResource[],
   now: () => number,
   max = MAX_TOKENS,
+  watchCache: WatchCache = watchNothing,
 ): PresentedTokens {
   const grants = new Map<string, Grant>()
   const entries = new LRUCache<string, Entry>({
@@ -63,17 +65,26 @@ export function createPresentedTokens(
       }
     },
   })
+  const { hits, misses } = watchCache('access_tokens', () => entries.size)
   return {
     find: authorization => {
       const entry = entries.get(authorization)
-      return entry && entry.goodUntil > now() ? entry.claims : undefined
+      const isGood = entry !== undefined && entry.goodUntil > now()
+      if (isGood) hits.value += 1
+      else misses.value += 1
+      return isGood ? entry.claims : undefined
     },
     findGrant: grantId => grants.get(grantId),
     remember: (authorization, token, { token: read, goodUntil }) => {
       const fitting = resources.filter(({ audience }) => read.audience.includes(audience))
       // Of the field, not of the token: two spellings of one are two entries, and each ends with its own.
       const id = digest(authorization)
-      const made = fitting.map(resource => describeGrant(id, token, read, resource))
+      const version = Math.floor(goodUntil)
+      const made = fitting.map(resource => ({
+        ...describeGrant(id, token, read, resource),
+        // Another one each time that the authorization server is asked: it may say something else by now.
+        version,
+      }))
       const claims = new Map(made.map(grant => [grant.resource, describeClaims(grant, read)]))
       entries.set(authorization, { goodUntil, claims, grants: made })
       for (const grant of made) grants.set(grant.grantId, grant)
@@ -89,7 +100,7 @@ function describeGrant(
   token: string,
   { identity, clientId, scope, issuedAt, expiresAt }: PresentedToken,
   { name, resource, scopes, upstream = NO_UPSTREAM }: TokenResource,
-): Grant {
+): Omit<Grant, 'version'> {
   return {
     grantId: `${id}.${name}`,
     clientId,
@@ -100,7 +111,6 @@ function describeGrant(
     scope: scope.map(granted => qualify(granted, scopes)),
     openedAt: issuedAt,
     upstreamTokens: { accessToken: token, issuedAt, expiresAt },
-    version: 0,
   }
 }
 

@@ -57,6 +57,8 @@ export type UpstreamOptions = {
   failures?: readonly FailureRule[]
   /** Errors come with status 200. */
   hasErrorsWith200?: boolean
+  /** A revocation ends what the user has given this client altogether, the other logins too. */
+  revokesAll?: boolean
   /** The life of an access token whose answer does not say. Default 3600. */
   unstatedLifeSeconds?: number
 }

@@ -62,6 +62,8 @@ export type UpstreamPreset = {
   failures: readonly FailureRule[]
   /** Errors come with status 200. */
   hasErrorsWith200?: boolean
+  /** A revocation ends what the user has given this client altogether, the other logins too. */
+  revokesAll?: boolean
   /** The life of an access token where its answer does not say; 3600 s otherwise. */
   unstatedLifeSeconds?: number
   /** What is wrong with settings that are right one by one. `settings` is not checked yet. */

@@ -38,6 +38,8 @@ export type Upstream = {
    * @see RFC 7009
    */
   revoke(tokens: UpstreamTokens): Promise<boolean>
+  /** The same for tokens of a login that led to no grant, but not where it would end the user's other logins too. */
+  abandon(tokens: UpstreamTokens): Promise<boolean>
 }
 
 /**
@@ -50,6 +52,13 @@ export function createUpstream(
   send: typeof fetch = fetch,
 ): Upstream {
   const client = createUpstreamClient(options, send)
+  const revoke: Upstream['revoke'] = async ({ refreshToken }) => {
+    const configuration = await client.configuration()
+    if (refreshToken === undefined || !configuration.serverMetadata().revocation_endpoint)
+      return false
+    await tokenRevocation(configuration, refreshToken, { token_type_hint: 'refresh_token' })
+    return true
+  }
   return {
     name: options.name,
     beginLogin: hints => beginLogin(client, options, hints),
@@ -58,13 +67,8 @@ export function createUpstream(
       refreshUpstreamTokens(client, options, grant, now, signal, wanted),
     exchange: (grant, credential, signal) =>
       exchangeUpstreamToken(client, options, grant, credential, now, signal),
-    revoke: async ({ refreshToken }) => {
-      const configuration = await client.configuration()
-      if (refreshToken === undefined || !configuration.serverMetadata().revocation_endpoint)
-        return false
-      await tokenRevocation(configuration, refreshToken, { token_type_hint: 'refresh_token' })
-      return true
-    },
+    revoke,
+    abandon: async tokens => (options.revokesAll ? false : revoke(tokens)),
   }
 }
 

@@ -50,7 +50,7 @@ export function resolveUpstreamOptions(
   const scopes = resolveScopes(preset, upstream)
   const values = { ...upstream.settings, clientId, issuer, scope: scopes.join(' ') }
   const tenancy = findTenancy(preset, values)
-  const { hasErrorsWith200, unstatedLifeSeconds } = preset
+  const { hasErrorsWith200, revokesAll, unstatedLifeSeconds } = preset
   return {
     ...{ name, callbackUrl, issuer, clientId, scopes },
     ...{ timeoutMs, tokenAuthMethod, refreshScope, repeatsRefresh },
@@ -62,6 +62,7 @@ export function resolveUpstreamOptions(
     ...(preset.endpoints && { endpoints: resolveEndpoints(preset.endpoints, values) }),
     ...(tenancy && { tenancy }),
     ...(hasErrorsWith200 && { hasErrorsWith200 }),
+    ...(revokesAll && { revokesAll }),
     ...(unstatedLifeSeconds !== undefined && { unstatedLifeSeconds }),
   }
 }

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { FreshToken, Usable } from './tokens.ts'
 
 /** What this process knows of grants, for a few seconds each, and what it is about to know. */
@@ -21,18 +22,26 @@ type Gone = FreshToken & { outcome: 'gone' }
 export function createTokenCache({
   cacheMs: ttl = 5000,
   cacheSize: max = 20_000,
+  watchCache = watchNothing,
 }: {
   cacheMs?: number
   cacheSize?: number
+  watchCache?: WatchCache
 }): TokenCache {
   const cache = new LRUCache<string, { usable: Usable; jitter: number }>({ max, ttl })
   const gone = new LRUCache<string, Gone>({ max, ttl })
+  const { hits, misses } = watchCache('grants', () => cache.size)
   const forgetOlder = (grantId: string, version: number): void => {
     const cached = cache.peek(grantId)
     if (cached && cached.usable.grant.version < version) cache.delete(grantId)
   }
   return {
-    find: (grantId: string) => cache.get(grantId),
+    find: (grantId: string) => {
+      const cached = cache.get(grantId)
+      if (cached) hits.value += 1
+      else misses.value += 1
+      return cached
+    },
     findGone: (grantId: string) => gone.get(grantId),
     forgetOlder,
     forget: (grantId: string): void => {

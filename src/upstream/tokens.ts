@@ -1,4 +1,5 @@
 import type { Grant, GrantLifetime } from '../domain/grant.ts'
+import type { WatchCache } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import type { GrantStore, Invalidations } from '../store/port.ts'
 import type { AssertionIssuer } from './assertions.ts'
@@ -66,6 +67,7 @@ export type UpstreamTokenSourceOptions = {
   cacheMs?: number
   /** How many grants are held at most. */
   cacheSize?: number
+  watchCache?: WatchCache
   /** Bound of one refresh, all tries together. */
   refreshTimeoutMs: number
   /** How long a grant lives; the upstream's own life may change with each refresh. */

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createKeyRing } from '../../src/domain/key-ring.ts'
@@ -46,6 +46,27 @@ describe('client ids that are the registration itself (RFC 7591 appendix A.5.2)'
     const form = { client_id, token: 'unknown' }
     expect((await restarted.post('/revoke', form)).status).toBe(200)
     expect((await gateway().post('/revoke', form)).status).toBe(401)
+  })
+
+  it.each<[string, Record<string, unknown>]>([
+    ['a member that this version does not know', { z: 1 }],
+    ['another way to authenticate', { a: 'tls_client_auth' }],
+    ['a member that has changed its kind', { r: 'http://127.0.0.1/cb' }],
+  ])('of a later version are unknown, not a fault of ours: %s', async (_, changes) => {
+    const ring = createKeyRing([randomBytes(32)])
+    const { kid, key } = ring.current('client-id')
+    const known = { i: 'x', t: 1, n: 'A client', r: [REDIRECT_URI], a: 'none' }
+    const encode = (form: object) => Buffer.from(JSON.stringify(form)).toString('base64url')
+    const idOf = (form: object) => {
+      const body = `${encode(form)}.${kid}`
+      return `c_${body}.${createHmac('sha256', key).update(body).digest('base64url')}`
+    }
+    const server = createGateway({ ring })
+    const ask = (form: object) => server.post('/revoke', { client_id: idOf(form), token: 'x' })
+    expect((await ask(known)).status).toBe(200)
+    const response = await ask({ ...known, ...changes })
+    expect(response.status).toBe(401)
+    expect(await response.json()).toMatchObject({ error: 'invalid_client' })
   })
 
   it('are unknown with any character changed', async () => {

@@ -59,15 +59,22 @@ export const ROWS: readonly Row[] = [
   { command: /^npm (start|run dev)$/, runs: { prints: /demo\/mcp/, isServer: true } },
   { command: /^npm run demo$/, runs: { prints: /Revoke/ } },
   {
-    command: /^npm pack$/,
+    command: /^npm run demo -- --url /,
     provedBy: {
-      file: 'test/flow/package.test.ts',
-      title: 'has what runs and what describes it, and nothing of development',
+      file: 'test/deploy/compose.test.ts',
+      title: 'lets the demo flow pass through it to %s',
     },
   },
   {
     command: /^npm run generate$/,
     runs: { prints: /generate\.ts/, writes: ['gateway.schema.json', 'docs/configuration.md'] },
+  },
+  {
+    command: /^npm pack$/,
+    provedBy: {
+      file: 'test/flow/package.test.ts',
+      title: 'has what runs and what describes it, and nothing of development',
+    },
   },
   {
     command: /^npm run bench( |$)/,
@@ -125,6 +132,35 @@ export const ROWS: readonly Row[] = [
   { command: /^grep '/, runs: { prints: /"outcome":"failed"/ } },
   { command: /^promtool check rules /, runs: { prints: /SUCCESS: \d+ rules found/ } },
   { command: /^(claude|codex|code) /, cannotRun: CLIENT },
+  {
+    command: /^for name in gateway-key client-secret;/,
+    provedBy: {
+      file: 'test/deploy/documentation.test.ts',
+      title: 'makes secrets that the gateway takes',
+    },
+  },
+  {
+    command: /^for name in gateway-1 gateway-2 gateway-3;/,
+    provedBy: {
+      file: 'test/deploy/rolling-restart.test.ts',
+      title: 'loses no request and cuts no stream',
+    },
+  },
+  {
+    command: /^node src\/main\.ts start --config \/etc\/mcp-auth-gateway\//,
+    provedBy: {
+      file: 'test/deploy/dockerfile.test.ts',
+      title: 'serves with nothing on the path but node, writing nowhere',
+    },
+  },
+  {
+    command: /^(nginx -t|haproxy -c|caddy validate) /,
+    provedBy: {
+      file: 'test/deploy/documentation.test.ts',
+      title: 'asks a load balancer to check its sample in words that it knows: %s',
+    },
+  },
+  { command: /^envoy --mode validate /, cannotRun: 'there is no Envoy' },
   { command: /^(docker|helm|kubectl) /, cannotRun: 'there is no container engine and no cluster' },
   { command: /^(sudo )?apt-get install /, cannotRun: 'it changes the machine' },
 ]

@@ -181,6 +181,11 @@ describe('two workers', () => {
       expect(await metric(gateway, 'mcp_gateway_worker_losses_total')).toBe(0)
       const node = await (await fetch(`${gateway.opsOrigin}/metrics`)).text()
       expect(node).toMatch(/mcp_gateway_build_info\{[^}]+\} 1\n/)
+      process.kill(pidsOf(gateway).get(1)!, 'SIGKILL')
+      await waitFor(async () => (await metric(gateway, 'mcp_gateway_worker_losses_total')) === 1, {
+        what: 'the end of worker 1 to be noticed',
+      })
+      expect(await metric(gateway, CALLS)).toBe(40)
     },
     TIMEOUT_MS,
   )
@@ -237,6 +242,39 @@ describe('two workers', () => {
       expect(tally(await Promise.all(held))).toEqual({ 200: held.length })
       expect(await stopped).toBe(0)
       expect(said()).toBe(true)
+    },
+    TIMEOUT_MS,
+  )
+
+  it(
+    'answer operators as one: whichever is asked, all hear of it',
+    async () => {
+      const { gateway, front, session } = await setUp()
+      const admin = (path: string, init?: RequestInit) =>
+        fetch(`${gateway.opsOrigin}/admin${path}`, init)
+      const query = new URLSearchParams({ client: session.clientId })
+      const { grants } = (await (await admin(`/grants?${query}`)).json()) as { grants: unknown[] }
+      expect(grants).toHaveLength(1)
+      expect((await admin('/grants')).status).toBe(400)
+      expect(
+        (await admin('/backends', { headers: { origin: 'https://evil.example' } })).status,
+      ).toBe(403)
+      const headers = { 'content-type': 'application/json' }
+      const large = { method: 'POST', headers, body: JSON.stringify({ grant: 'x'.repeat(70_000) }) }
+      expect((await admin('/revoke', large)).status).toBe(413)
+      // Both know the grant before it ends.
+      const warm = await Promise.all(Array.from({ length: 12 }, () => call(session, front)))
+      expect(tally(warm)).toEqual({ 200: 12 })
+      const all = { method: 'POST', headers, body: JSON.stringify({ everything: true }) }
+      expect(await (await admin('/revoke', all)).json()).toEqual({ revoked: 1 })
+      await waitFor(
+        async () => {
+          const answers = await Promise.all(Array.from({ length: 12 }, () => call(session, front)))
+          return tally(answers)[401] === 12
+        },
+        { what: 'both workers to hear of the end', timeoutMs: 8000 },
+      )
+      expect(linesOf(gateway).filter(({ event }) => event === 'admin')).toHaveLength(1)
     },
     TIMEOUT_MS,
   )

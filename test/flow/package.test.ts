@@ -79,7 +79,7 @@ describe('the package', () => {
       'README.md',
       'SECURITY.md',
       BIN,
-      'gateway.example.yaml',
+      'deploy/gateway.example.yaml',
       'gateway.schema.json',
       'package.json',
     ])
@@ -117,7 +117,7 @@ describe('the package', () => {
   })
 
   it('has an example that is right once its secrets are there', async () => {
-    const example = await readFile(join(root, 'gateway.example.yaml'), 'utf8')
+    const example = await readFile(join(root, 'deploy/gateway.example.yaml'), 'utf8')
     for (const name of ['gateway-key', 'client-secret']) {
       await writeFile(join(root, name), mintKey())
     }

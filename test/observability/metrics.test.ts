@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createMetrics } from '../../src/observability/metrics.ts'
 
 const SOURCES = {
+  cacheSizes: () => new Map(),
   eventStreams: () => 0,
   requestsInFlight: () => 0,
   keptLists: () => ({ entries: 0, bytes: 0 }),
@@ -34,5 +35,25 @@ describe('replays', () => {
     expect(text).toContain('mcp_gateway_replays_total{kind="refresh_token"} 1\n')
     expect(text).toContain('mcp_gateway_replays_total{kind="authorization_code"} 0\n')
     expect(text).toContain('{event="revocation",outcome="granted"} 2\n')
+  })
+})
+
+describe('caches', () => {
+  it('are counted by name over all configurations, while their entries are those of now', async () => {
+    const metrics = createMetrics('1')
+    for (const size of [3, 4]) {
+      const caches = metrics.caches()
+      const { hits, misses } = caches.watch('grants', () => size)
+      hits.value += 2
+      misses.value += 1
+      expect(caches.sizes()).toEqual(new Map([['grants', size]]))
+    }
+    const { text } = await metrics.render({
+      ...SOURCES,
+      cacheSizes: () => new Map([['grants', 4]]),
+    })
+    expect(text).toContain('mcp_gateway_cache_lookups_total{cache="grants",result="hit"} 4\n')
+    expect(text).toContain('mcp_gateway_cache_lookups_total{cache="grants",result="miss"} 2\n')
+    expect(text).toContain('mcp_gateway_cache_entries{cache="grants"} 4\n')
   })
 })

@@ -128,7 +128,7 @@ describe('probes', () => {
     const { gateway, findings } = await setUp([backend.url], 'mcp')
     const { findings: others } = await setUp([other.url], 'mcp')
     await eventually(() => findings.length > 0, 'it is probed')
-    gateway.proxy.drain()
+    gateway.proxy.drain(0)
     const before = [findings.length, others.length] as const
     await eventually(() => others.length > before[1] + 5, 'others are probed')
     expect(findings).toHaveLength(before[0])

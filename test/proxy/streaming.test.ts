@@ -316,10 +316,44 @@ describe('shutdown', () => {
     const closed = once(res, 'close')
     res.writeHead(200, EVENTS).write('data: half')
     await listening.until('data: half')
-    gateway.proxy.drain()
+    gateway.proxy.drain(0)
     res.write('\n\n')
     await listening.until('\n\n\r\n0\r\n\r\n')
     await closed
+  })
+
+  test.each([
+    ['a subscription with the result that it is owed', '{"id": "s-1", "method": "x"}', '"s-1"'],
+    ['one whose id is a number', '{"method":"x","id":7}', '7'],
+    ['one whose id cannot be told with nothing', '{"id":1,"id":2}', undefined],
+    ['one whose id is no id with nothing', '{"id":{}}', undefined],
+    ['one whose body is no JSON with nothing', '{', undefined],
+  ])('ends %s', async (_, body, id) => {
+    const { gateway, answer } = await setUp()
+    const headers = { 'Mcp-Method': 'subscriptions/listen' }
+    const opened = open(gateway, { headers, body })
+    ;(await answer()).writeHead(200, EVENTS).write('data: 1\n\n')
+    const reply = await opened
+    await once(reply, 'readable')
+    gateway.proxy.drain(0)
+    let text = ''
+    for await (const chunk of reply) text += chunk
+    const meta = `{"io.modelcontextprotocol/subscriptionId":${id}}`
+    const result = `{"resultType":"complete","_meta":${meta}}`
+    const message = `event: message\ndata: {"jsonrpc":"2.0","id":${id},"result":${result}}\n\n`
+    expect(text).toBe(`data: 1\n\n${id === undefined ? '' : message}`)
+  })
+
+  test('ends a GET stream with a time to come back after, and no event', async () => {
+    const { gateway, answer } = await setUp()
+    const opened = open(gateway, { method: 'GET' })
+    ;(await answer()).writeHead(200, EVENTS).write('data: 1\n\n')
+    const reply = await opened
+    await once(reply, 'readable')
+    gateway.proxy.drain(0)
+    let text = ''
+    for await (const chunk of reply) text += chunk
+    expect(text).toBe('data: 1\n\nretry: 1000\n')
   })
 
   test('lets a call that streams its progress finish', async () => {
@@ -328,7 +362,7 @@ describe('shutdown', () => {
     const res = await answer()
     res.writeHead(200, EVENTS).write('data: 1\n\n')
     await calling.until('data: 1')
-    gateway.proxy.drain()
+    gateway.proxy.drain(0)
     res.end('data: result\n\n')
     await calling.until('data: result')
   })

@@ -168,7 +168,9 @@ describe('streams that only listen', () => {
     await eventually(() => performance.now() - startedAt > 600, 'its age is over')
     expect(answers[0]!.destroyed).toBe(false)
     answers[0]!.write('\n')
-    expect(Buffer.concat(await stream.toArray()).toString()).toBe('data: begun\n\n')
+    const farewell = request === LISTEN ? '' : 'retry: 1000\n'
+    const text = Buffer.concat(await stream.toArray()).toString()
+    expect(text).toBe(`data: begun\n\n${farewell}`)
     await closed
   })
 

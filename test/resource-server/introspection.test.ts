@@ -87,6 +87,23 @@ describe('RFC 7662 section 4: what is remembered of it', () => {
     expect(await admit(token)).toEqual({ outcome: 'invalid-token', reason: 'not active' })
   })
 
+  it('what the server says of the user anew is what counts, and what was kept for the token before is not given any more', async () => {
+    const { issuer, admit, clock, presented } = await setUp()
+    const token = issuer.issue(issuer.claims(RESOURCE, { groups: ['crm'] }))
+    const answer = await admit(token)
+    const id = answer.outcome === 'admitted' ? answer.claims.grantId : ''
+    const before = presented.findGrant(id)
+    issuer.intercept(({ path }) => {
+      const claims = issuer.claims(RESOURCE, { groups: [] })
+      return path === '/introspection' ? { json: { active: true, ...claims } } : undefined
+    })
+    clock.advance(60)
+    await admit(token)
+    const after = presented.findGrant(id)
+    expect([before?.identity.groups, after?.identity.groups]).toEqual([['crm'], []])
+    expect(after?.version).not.toBe(before?.version)
+  })
+
   it('the life of an answer is the configured one', async () => {
     const { issuer, clock } = await setUp()
     const introspection = { ...GATEWAY_CLIENT, cache: '5s' }
@@ -190,17 +207,22 @@ describe('an authorization server that does not answer', () => {
   })
 
   it('whose metadata has no endpoint that a secret may be sent to is one too', async () => {
-    const { issuer, admit } = await setUp()
+    const asked: string[] = []
+    const send: typeof fetch = (url, init) => {
+      asked.push(String(url))
+      return fetch(url, init)
+    }
+    const { issuer, admit } = await createAdmissionHouse({ introspects: true, send })
     issuer.intercept(async ({ path }, proceed) => {
       const answer = await proceed()
       if (!path.startsWith('/.well-known/') || !('json' in answer)) return answer
-      const json = { ...Object(answer.json), introspection_endpoint: 'http://idp.example.com/i' }
+      const json = { ...Object(answer.json), introspection_endpoint: 'http://idp.invalid/i' }
       return { json }
     })
     expect(await admit(issuer.issue(issuer.claims(RESOURCE)))).toMatchObject({
       outcome: 'unavailable',
     })
-    expect(issuer.requestsTo('introspection')).toEqual([])
+    expect(asked).toEqual([`${issuer.origin}/.well-known/openid-configuration`])
   })
 
   it('is logged without a token or a secret', async () => {

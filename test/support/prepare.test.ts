@@ -11,6 +11,10 @@ const NEEDED = [
   ['chromium', 'chromium'],
   ['promtool', 'prometheus'],
   ['slowhttptest', 'slowhttptest'],
+  ['haproxy', 'haproxy'],
+  ['nginx', 'nginx-light'],
+  ['caddy', 'caddy'],
+  ['go', 'golang-go golang-github-masterminds-sprig-dev golang-k8s-sigs-yaml-dev'],
 ] as const
 
 let folder: string
@@ -34,14 +38,7 @@ function prepare() {
 
 describe('preparing the machine for the tests', () => {
   it('is silent where all is there, under any name that it goes by', () => {
-    for (const name of [
-      'redis-server',
-      'redis-sentinel',
-      'google-chrome',
-      'promtool',
-      'slowhttptest',
-    ])
-      install(name)
+    for (const [name] of NEEDED) install(name === 'chromium' ? 'google-chrome' : name)
     expect(prepare()).toEqual({ status: 0, output: '' })
   })
 
@@ -56,10 +53,7 @@ describe('preparing the machine for the tests', () => {
   )
 
   it.runIf(process.getuid?.() === 0)('installs only what is missing, as root on Debian', () => {
-    install('redis-server')
-    install('chromium')
-    install('promtool')
-    install('slowhttptest')
+    for (const [name] of NEEDED) if (name !== 'redis-sentinel') install(name)
     const created = join(folder, 'redis-sentinel')
     install('apt-get', `case "$*" in *install*) : > ${created}; /bin/chmod 755 ${created};; esac`)
     const { status, output } = prepare()

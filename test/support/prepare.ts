@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** What the tests need: any one of `commands`, and the Debian package that brings it. */
+/** What the tests need: any one of `commands`, and the Debian package that brings it (several, where it is of no use without the others). */
 const NEEDS = [
   { commands: ['redis-server'], debianPackage: 'redis-server' },
   { commands: ['redis-sentinel'], debianPackage: 'redis-sentinel' },
@@ -16,7 +16,17 @@ const NEEDS = [
   },
   { commands: ['promtool'], debianPackage: 'prometheus' },
   { commands: ['slowhttptest'], debianPackage: 'slowhttptest' },
+  { commands: ['haproxy'], debianPackage: 'haproxy' },
+  { commands: ['nginx'], debianPackage: 'nginx-light' },
+  { commands: ['caddy'], debianPackage: 'caddy' },
+  {
+    commands: ['go'],
+    debianPackage: 'golang-go golang-github-masterminds-sprig-dev golang-k8s-sigs-yaml-dev',
+  },
 ]
+
+/** Debian starts them when it installs them, on ports that the gateway or the tests want. */
+const SERVICES = ['prometheus', 'haproxy', 'nginx', 'caddy']
 
 const INSTALL_TIMEOUT_MS = 10 * 60_000
 
@@ -34,12 +44,15 @@ function installOrFail(packages: string[]): void {
   print(`The tests need ${packages.join(', ')}: installing with apt-get.`)
   const isDone =
     run('apt-get', ['update', '-qq']) &&
-    run('apt-get', ['install', '-qq', '-y', '--no-install-recommends', ...packages])
+    run('apt-get', ['install', '-qq', '-y', '--no-install-recommends', ...packages.flatMap(names)])
   const missing = findMissing().map(need => need.debianPackage)
   if (!isDone || missing.length > 0) fail(missing, 'apt-get could not install them.')
-  // Debian starts its Prometheus on the port of the gateway's ops listener.
-  if (packages.includes('prometheus') && isThere('systemctl'))
-    run('systemctl', ['disable', '--now', 'prometheus'])
+  const started = SERVICES.filter(service => packages.some(one => one.startsWith(service)))
+  if (started.length > 0 && isThere('systemctl')) run('systemctl', ['disable', '--now', ...started])
+}
+
+function names(debianPackage: string): string[] {
+  return debianPackage.split(' ')
 }
 
 function fail(packages: string[], why: string): void {

@@ -43,6 +43,9 @@ describe('Entra ID, on behalf of the user', () => {
     expect(given).toMatchObject({ aud: 'api://crm', oid: ADELE.oid, azp: vendor.client.clientId })
     for (const _call of [1, 2, 3]) expect(await user.call(tokens.access_token)).toBe(200)
     expect(exchanges(scene)).toHaveLength(1)
+    expect(await replicas.metrics()).toContain(
+      'mcp_gateway_upstream_exchange_seconds_count{backend="crm",result="exchanged"} 1',
+    )
   })
 
   it('exchanges a refreshed login when what it gave has ended', async () => {

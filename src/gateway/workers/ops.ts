@@ -88,9 +88,10 @@ function createAdmin(serving: () => readonly Member[]): Hono {
   app.all('/*', async c => {
     const [member] = serving()
     if (!member) return unavailable()
-    return render(await ask(member, await requestOf(c), ADMIN_DEADLINE_MS))
+    const request = await requestOf(c)
+    const answer = await ask(member, request, ADMIN_DEADLINE_MS).catch(() => undefined)
+    return answer ? render(answer) : unavailable()
   })
-  app.onError(() => unavailable())
   return app
 }
 

@@ -10,7 +10,7 @@ import type { Logger } from '../../observability/log.ts'
 import { createMetrics, type Metrics } from '../../observability/metrics.ts'
 import { fingerprintConfig } from '../config-fingerprint.ts'
 import { createOpsServer } from '../ops.ts'
-import { reloadOnChange } from '../reload-on-change.ts'
+import { type ReloaderOptions, reloadOnChange } from '../reload-on-change.ts'
 import type { Start } from '../start.ts'
 import { resolveUpstreams } from '../upstreams.ts'
 import { type Crew, createCrew } from './crew.ts'
@@ -42,14 +42,14 @@ const END_WITHIN_MS = 10_000
  * @throws the socket's error where a port cannot be bound; StartError where the workers do not come to serve
  */
 export async function startCrew(given: Start, count: number, logger: Logger): Promise<RunningCrew> {
-  const { file } = given
-  let { config, files } = given
+  const { file, config } = given
   const metrics = createMetrics(packageJson.version)
   metrics.configured(fingerprintConfig(config))
   const crewMetrics = createCrewMetrics(() => crew.serving().length)
+  const current = { config, files: given.files }
   const crew = createCrew({
     ...{ count, logger, fork: forkWorker, onLoss: crewMetrics.lost },
-    instructions: () => ({ kind: 'start', ...describeConfiguration(file, files) }),
+    instructions: () => ({ kind: 'start', ...describeConfiguration(file, current.files) }),
   })
   // Whatever ends this process ends them, even one that hangs.
   process.once('exit', crew.kill)
@@ -64,31 +64,44 @@ export async function startCrew(given: Start, count: number, logger: Logger): Pr
   }
   ops.serving()
   logger.info({ workers: count }, 'all workers serve')
-  const apply = async (next: GatewayConfig, nextFiles: ConfigFiles): Promise<readonly string[]> => {
-    // Faults beyond the schema's are heard once, here.
-    resolveUpstreams(next)
-    const before = files
-    files = nextFiles
-    try {
-      const fixed = await reloadAll(crew, describeConfiguration(file, nextFiles), logger)
-      config = next
-      metrics.configured(fingerprintConfig(next))
-      logger.level = next.log.level
-      return fixed
-    } catch (error) {
-      files = before
-      throw error
-    }
-  }
+  const apply = createApply(file, current, crew, metrics, logger)
   return {
     stopReloading: reloadOnChange({
       ...{ file, env: process.env, logger, apply, count: metrics.reload },
     }),
     drain: async () => {
+      const { delayMs, deadlineMs } = current.config.drain
       ops.draining()
-      await crew.drain(config.drain.delayMs + config.drain.deadlineMs + END_WITHIN_MS)
+      await crew.drain(delayMs + deadlineMs + END_WITHIN_MS)
       await ops.close()
     },
+  }
+}
+
+/** @param current what workers start with from now on; it is changed */
+function createApply(
+  file: string,
+  current: { config: GatewayConfig; files: ConfigFiles },
+  crew: Crew,
+  metrics: Metrics,
+  logger: Logger,
+): ReloaderOptions['apply'] {
+  return async (config, files) => {
+    // Faults beyond the schema's are heard once, here.
+    resolveUpstreams(config)
+    const before = current.files
+    // First, so that a worker that starts meanwhile is not left behind.
+    current.files = files
+    try {
+      const fixed = await reloadAll(crew, describeConfiguration(file, files), logger)
+      current.config = config
+      metrics.configured(fingerprintConfig(config))
+      logger.level = config.log.level
+      return fixed
+    } catch (error) {
+      current.files = before
+      throw error
+    }
   }
 }
 
@@ -137,6 +150,7 @@ async function renderMetrics(metrics: Metrics, crewMetrics: CrewMetrics, crewOps
     metrics.render({
       ...{ eventStreams: () => 0, requestsInFlight: () => 0, instances: () => [] },
       keptLists: () => ({ entries: 0, bytes: 0 }),
+      cacheSizes: () => new Map(),
       isStoreReachable: crewOps.isStoreReachable,
     }),
     crewOps.metrics(),

@@ -11,9 +11,8 @@ const LINE_END = /\r\n|\n|\r/
 
 /** Whether an answer with this head can be one that is kept. */
 export function isKeepable({ status, fields }: AnswerHead): boolean {
-  if (status !== 200 || fields.isEncoded || (fields.contentLength ?? 0) > LARGEST_ANSWER_BYTES) {
-    return false
-  }
+  if (status !== 200 || fields.isEncoded || fields.namesSession) return false
+  if ((fields.contentLength ?? 0) > LARGEST_ANSWER_BYTES) return false
   if (!isEventStream(fields) && !JSON_TYPE.test(fields.contentType ?? '')) return false
   for (let index = 0; index + 1 < fields.passed.length; index += 2) {
     const name = fields.passed[index]?.toLowerCase()

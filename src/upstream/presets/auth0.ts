@@ -23,6 +23,7 @@ export const auth0: UpstreamPreset = {
   credentials: ['secret', 'key'],
   // With rotation, and unless a leeway is set, a second use ends the whole family.
   defaults: { ...COMMON.defaults, repeatsRefresh: false },
+  revokesAll: true,
   failures: [
     { says: /user is blocked/i, kind: 'dead', problem: 'account-disabled' },
     { error: 'mfa_required', kind: 'dead', problem: 'conditional-access' },

@@ -23,6 +23,7 @@ export const google: UpstreamPreset = {
   },
   credentials: ['secret'],
   tenancy: { claim: 'hd', allowed: ['hostedDomain'] },
+  revokesAll: true,
   failures: [
     { error: 'admin_policy_enforced', problem: 'consent-missing' },
     { error: 'org_internal', problem: 'wrong-tenant' },

@@ -25,6 +25,7 @@ const SOURCES: GaugeSources = {
   eventStreams: () => 2,
   requestsInFlight: () => 3,
   keptLists: () => ({ entries: 1, bytes: 2 }),
+  cacheSizes: () => new Map([['grants', 4]]),
   instances: () => [{ backend: 'crm', serving: 2, ejected: 1 }],
   isStoreReachable: async () => true,
 }

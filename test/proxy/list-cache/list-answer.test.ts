@@ -114,6 +114,7 @@ describe('the head of an answer', () => {
     ['another status', head(202, {})],
     ['a failure', head(500, {})],
     ['a coded body', head(200, {}, { isEncoded: true })],
+    ['a session', head(200, {}, { namesSession: true })],
     ['another type', head(200, {}, { contentType: 'text/html' })],
     ['no type', head(200, {}, { contentType: undefined })],
     ['more than a mebibyte', head(200, {}, { contentLength: 2_000_000 })],
