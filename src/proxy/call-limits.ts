@@ -1,5 +1,6 @@
 import type { AccessTokenClaims } from '../domain/access-token.ts'
 import type { RateLimit } from '../domain/rate.ts'
+import type { WatchCache } from '../observability/caches.ts'
 import type { RateCounters } from '../store/port.ts'
 import { readMessages } from './message.ts'
 import { type Counter, createSharedCounters } from './shared-counters.ts'
@@ -19,6 +20,7 @@ export type CallLimitOptions = {
   now: () => number
   /** Between two looks at what the other replicas have counted. */
   syncIntervalMs?: number
+  watchCache?: WatchCache
 }
 
 type Caller = Pick<AccessTokenClaims, 'subject' | 'clientId'>
@@ -38,6 +40,7 @@ export function createCallLimits(options: CallLimitOptions): CallLimits | undefi
   const { limits, rates, onRefused, now } = options
   if (Object.values(limits).every(rate => rate === 'off')) return undefined
   const counters = createSharedCounters(rates, now, options.syncIntervalMs)
+  options.watchCache?.('call_counts', counters.count)
 
   const count = (limit: CallLimit, ...names: string[]): Counted[] => {
     const rate = limits[limit]

@@ -19,6 +19,8 @@ export type SharedCounters = {
   /** Seconds until there is room again; 0 where there is some now. */
   waitFor(counter: Counter): number
   take(counter: Counter): void
+  /** How many there are. */
+  count(): number
   close(): void
 }
 
@@ -80,6 +82,7 @@ export function createSharedCounters(
       counter.pending += 1
       changed.add(counter)
     },
+    count: () => counters.size,
     close: () => clearInterval(timer),
   }
 }
