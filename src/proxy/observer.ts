@@ -22,6 +22,8 @@ export type BackendObserver = {
   probed(finding: Finding): void
   /** The backend's policy has refused a call. */
   forbade(refused: RefusedCall): void
+  /** A caller is beyond a limit that is its own. */
+  limited(refused: RefusedCall): void
 }
 
 export type RefusedCall = {
@@ -70,6 +72,12 @@ export function noteForbidden({ arrival, claims }: Call, failure: Failure, reaso
   if (failure !== 'insufficientScope' && failure !== 'forbidden') return
   const { backend, correlationId } = arrival
   backend.observer?.forbade({ claims, correlationId, tool: toolOf(arrival), reason })
+}
+
+/** @param reason the same for the same limit */
+export function noteLimited(arrival: Arrival, claims: AccessTokenClaims, reason: string): void {
+  const { backend, correlationId } = arrival
+  backend.observer?.limited({ claims, correlationId, tool: toolOf(arrival), reason })
 }
 
 function toolOf({ head, req }: Arrival): string | undefined {

@@ -147,6 +147,7 @@ export const DEAF: BackendObserver = {
   instanceChanged: () => {},
   probed: () => {},
   forbade: () => {},
+  limited: () => {},
 }
 
 /** For backends whose instances have no names. */
