@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { createServer, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { RepeatReason } from '../../src/proxy/repeats.ts'
-import type { FreshToken } from '../../src/upstream/tokens.ts'
+import type { FreshToken } from '../../src/upstream/fresh-token.ts'
 import {
   ask,
   DEAF,

@@ -13,7 +13,8 @@ import type { BackendOptions } from '../../src/proxy/backends.ts'
 import type { BackendObserver } from '../../src/proxy/observer.ts'
 import { createProxy, type ProxyOptions } from '../../src/proxy/proxy.ts'
 import type { TimeoutOptions } from '../../src/proxy/time-limits.ts'
-import type { FreshToken, UpstreamTokenSource, Usable } from '../../src/upstream/tokens.ts'
+import type { FreshToken, Usable } from '../../src/upstream/fresh-token.ts'
+import type { UpstreamTokenSource } from '../../src/upstream/tokens.ts'
 
 export const PUBLIC_URL = 'https://mcp.example.com'
 export const RESOURCE = `${PUBLIC_URL}/crm/mcp`
