@@ -11,6 +11,7 @@ import {
   StreamedAnswer,
 } from './answer.ts'
 import { Attempt, type AttemptEvents } from './attempt.ts'
+import type { RepeatReason } from './backend-observer.ts'
 import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
 import { runTraced } from './call-trace.ts'
@@ -22,7 +23,7 @@ import { farewellOf } from './farewell.ts'
 import type { Instance } from './instance.ts'
 import { openListing } from './listing-answer.ts'
 import type { Refusals } from './refusals.ts'
-import { claimRepeat, isUnavailable, type RepeatReason, reasonOf } from './repeats.ts'
+import { claimRepeat, isUnavailable, reasonOf } from './repeats.ts'
 import { createResponseFieldsReader, type ResponseFields } from './response-fields.ts'
 
 export type ForwardOptions = {
@@ -127,7 +128,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
 function createStart(send: (call: Call) => void): (call: Call) => void {
   return call => {
     const { backend } = call.arrival
-    call.limits = backend.limitsOf(call)
+    call.limits = backend.limitsOf(call.body, call.arrival.head.passed)
     backend.repeats.note()
     if (!backend.awaited) {
       send(call)

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { FreshToken, Usable } from '../upstream/tokens.ts'
+import type { FreshToken, Usable } from '../upstream/fresh-token.ts'
 
 type Failed = Exclude<FreshToken, Usable>
 
