@@ -182,7 +182,9 @@ async function proceed(call: Call, options: HandlerOptions): Promise<void> {
   const { tokens, forward, refusals } = options
   const { head, correlationId, backend } = call.arrival
   if (head.hasBody && !(await hold(call, options))) return
-  const excess = options.callLimits?.takeTools(call.claims, backend.name, call.body)
+  const excess = options.callLimits?.takeTools(call.claims, backend.name, {
+    ...{ body: call.body, fields: head.passed },
+  })
   if (excess) return refusals.fail(call, 'rateLimited', describeExcess(excess))
   if (backend.policy && !enforce(call, backend.policy, refusals)) return
   const { grantId } = call.claims
