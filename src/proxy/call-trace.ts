@@ -3,7 +3,7 @@ import { isListedMethod, OTHER } from '../observability/request-metrics.ts'
 import type { Span, TraceContext, Tracing } from '../observability/trace.ts'
 import type { RequestHead } from './headers.ts'
 import type { Instance } from './instance.ts'
-import { readTracedMessage, type TracedMessage } from './trace-context.ts'
+import { mayNameTrace, readTracedMessage, type TracedMessage } from './trace-context.ts'
 
 /** What of a request its trace is made from. */
 export type TracedRequest = {
@@ -93,14 +93,10 @@ export class CallTrace {
   #open(body?: Buffer): Span {
     if (this.#span) return this.#span
     const { head, req, backend, correlationId } = this.#request
-    const { traceparent, tracestate } = req.headers
-    const stated = typeof traceparent === 'string' ? traceparent : undefined
-    const isTold = stated !== undefined && head.mcpMethod !== undefined
+    // A body is read only where the fields leave something open that it may say.
+    const isTold = head.mcpMethod !== undefined && !mayNameTrace(body)
     this.#message = isTold ? undefined : readTracedMessage(body)
-    const caller =
-      stated === undefined
-        ? this.#message?.context
-        : { traceparent: stated, tracestate: [tracestate].flat().join(',') || undefined }
+    const caller = this.#message?.context ?? contextIn(req)
     this.#span = this.#tracing.startServer(this.#name(), caller, {
       startedAt: this.#startedAt,
       attributes: {
@@ -146,6 +142,11 @@ export class CallTrace {
     const tool = typeof named === 'string' ? named : this.#message?.tool
     return tool !== undefined && TOOL_NAME.test(tool) ? tool : undefined
   }
+}
+
+function contextIn({ headers: { traceparent, tracestate } }: IncomingMessage) {
+  if (typeof traceparent !== 'string') return undefined
+  return { traceparent, tracestate: [tracestate].flat().join(',') || undefined }
 }
 
 /** The name of an instance is its origin, and perhaps the address that is meant. */

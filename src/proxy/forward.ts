@@ -209,15 +209,32 @@ function openWhole(attempt: Attempt, head: AnswerHead, opening: Opening): Answer
   const { call } = attempt
   const { res, backend } = call.arrival
   if (isEventStream(head.fields)) {
-    const finish = (): void => attempt.finish()
-    const farewell = (): string => farewellOf(call)
-    const { isListening } = call
-    const ageMs = backend.maxAgeMs * (1 - JITTER * opening.random())
-    const endsAt = performance.now() + ageMs
-    return new EventStreamAnswer(res, head, opening, { isListening, endsAt, finish, farewell })
+    const draw = opening.random()
+    return new EventStreamAnswer(res, head, opening, {
+      isListening: call.isListening,
+      draw,
+      endsAt: performance.now() + backend.maxAgeMs * (1 - JITTER * draw),
+      isLeft: () => attempt.member.isGone,
+      finish: () => attempt.finish(),
+      cut: () => cutOff(attempt, opening.refusals),
+      farewell: () => farewellOf(call),
+    })
   }
   if (isSmall(head.fields)) return new GatheredAnswer(res, head)
   return new StreamedAnswer(res, head, opening.writeCopy)
+}
+
+/** A stream that has to end does not come to the end of an event: whichever side keeps it from that. */
+function cutOff(attempt: Attempt, refusals: ForwardOptions['refusals']): void {
+  const { call } = attempt
+  const { res } = call.arrival
+  if (res.writableNeedDrain) {
+    call.abandon()
+    res.destroy()
+    return
+  }
+  attempt.abort()
+  refusals.fail(call, 'backendTimeout', { reason: 'a stream has stopped inside of an event' })
 }
 
 function pathAt(instance: Instance, search: string): string {

@@ -31,7 +31,8 @@ export function reasonOf(fault: ExchangeFault): RepeatReason {
  */
 function isSafe({ arrival, body }: Call): boolean {
   const { req, head } = arrival
-  if (req.method === 'GET') return true
+  // Something behind it may take a body, and a field beside it, for another method.
+  if (req.method === 'GET') return body === undefined
   if (req.method !== 'POST' || body === undefined || !isSingle(body)) return false
   const coding = req.headers['content-encoding']
   if (coding !== undefined && coding !== 'identity') return false
