@@ -16,6 +16,7 @@ import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
 import { runTraced } from './call-trace.ts'
 import { findRequiredClaims } from './claims-challenge.ts'
+import { abandon } from './connections.ts'
 import { equip } from './equipment.ts'
 import type { EventStreams } from './event-streams.ts'
 import type { ExchangeFault } from './exchange.ts'
@@ -221,7 +222,7 @@ function cutOff(attempt: Attempt, refusals: ForwardOptions['refusals']): void {
   const { call } = attempt
   const { res } = call.arrival
   if (res.writableNeedDrain) {
-    call.abandon()
+    abandon(call)
     res.destroy()
     return
   }
