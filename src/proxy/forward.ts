@@ -56,8 +56,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
   const opening = { streams, writeCopy: createBlocks(), refusals, random: options.random }
 
   const send = (call: Call, previous?: Error): void => {
-    const { req, backend, head, search } = call.arrival
-    const member = backend.balancer.take(call.tried, call.load)
+    const member = call.arrival.backend.balancer.take(call.tried, call.load)
     if (!member) {
       sendToNobody(call, refusals, previous)
       return
@@ -65,14 +64,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     const attempt = new Attempt(call, member, events)
     call.tried.push(member)
     call.attempt = attempt
-    const fields = head.passed.slice()
-    inject(call, fields)
-    call.arrival.trace?.send(member.value, call.body, fields)
-    const path = pathAt(member.value, search)
-    const { method = 'GET' } = req
-    const { body, limits } = call
-    const headersTimeoutMs = limits?.headersMs ?? 0
-    member.value.connector.dispatch({ path, method, fields, body, headersTimeoutMs }, attempt)
+    dispatch(attempt, inject)
   }
 
   const repeats = ({ call, member }: Attempt, reason: RepeatReason): boolean => {
@@ -236,6 +228,19 @@ function cutOff(attempt: Attempt, refusals: ForwardOptions['refusals']): void {
   }
   attempt.abort()
   refusals.fail(call, 'backendTimeout', { reason: 'a stream has stopped inside of an event' })
+}
+
+function dispatch(attempt: Attempt, inject: ForwardOptions['inject']): void {
+  const { call, member } = attempt
+  const { req, head, search, trace } = call.arrival
+  const fields = head.passed.slice()
+  inject(call, fields)
+  trace?.send(member.value, call.body, fields)
+  const path = pathAt(member.value, search)
+  const { method = 'GET' } = req
+  const { body, limits } = call
+  const headersTimeoutMs = limits?.headersMs ?? 0
+  member.value.connector.dispatch({ path, method, fields, body, headersTimeoutMs }, attempt)
 }
 
 function pathAt(instance: Instance, search: string): string {

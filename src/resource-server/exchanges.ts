@@ -4,7 +4,7 @@ import type { Logger } from '../observability/log.ts'
 import type { ExchangeCredential } from '../upstream/credential.ts'
 import { isSubjectRefused } from '../upstream/exchange.ts'
 import type { UpstreamFailure } from '../upstream/failure.ts'
-import type { FreshToken, Usable } from '../upstream/fresh-token.ts'
+import { asJoined, type FreshToken, type Usable } from '../upstream/fresh-token.ts'
 import { judgeFreshness } from '../upstream/freshness.ts'
 import type { UpstreamOf } from '../upstream/refresh-context.ts'
 import { describeOutage } from '../upstream/refresher.ts'
@@ -135,8 +135,4 @@ export function usable(
   path: Usable['path'],
 ): Usable {
   return { outcome: 'usable', grant, accessToken, path }
-}
-
-function asJoined(answer: FreshToken): FreshToken {
-  return answer.outcome === 'usable' ? { ...answer, path: 'joined' } : answer
 }

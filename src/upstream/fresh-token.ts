@@ -24,3 +24,8 @@ export type FreshToken =
   | { outcome: 'unavailable'; reason: string; retryAfterSeconds: number }
   | { outcome: 'rejected' }
   | { outcome: 'forbidden'; reason: string }
+
+/** The same answer for one who has waited for what another had under way. */
+export function asJoined(answer: FreshToken): FreshToken {
+  return answer.outcome === 'usable' ? { ...answer, path: 'joined' } : answer
+}

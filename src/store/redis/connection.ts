@@ -36,8 +36,8 @@ export type RedisConnection = {
   close(): Promise<void>
 }
 
-export const DEFAULT_KEY_PREFIX = 'mcp-auth-gateway:'
-export const DEFAULT_DEADLINE_MS = 1_000
+const DEFAULT_KEY_PREFIX = 'mcp-auth-gateway:'
+const DEFAULT_DEADLINE_MS = 1_000
 
 const UPKEEP_INTERVAL_MS = 30_000
 
