@@ -1,12 +1,17 @@
 import type { IncomingMessage } from 'node:http'
 import { isListedMethod, OTHER } from '../observability/request-metrics.ts'
 import type { Span, TraceContext, Tracing } from '../observability/trace.ts'
-import type { Arrival, Call } from './call.ts'
+import type { RequestHead } from './headers.ts'
 import type { Instance } from './instance.ts'
 import { mayNameTrace, readTracedMessage, type TracedMessage } from './trace-context.ts'
 
 /** What of a request its trace is made from. */
-export type TracedRequest = Pick<Arrival, 'req' | 'head' | 'backend' | 'correlationId'>
+export type TracedRequest = {
+  req: IncomingMessage
+  head: RequestHead
+  backend: { path: string; name: string }
+  correlationId: string
+}
 
 const TOOL_NAME = /^[\w./-]{1,128}$/
 
@@ -158,7 +163,9 @@ function replaceContext(fields: string[], { traceparent, tracestate }: TraceCont
   if (tracestate) fields.push('tracestate', tracestate)
 }
 
+type TracedCall = { arrival: { trace?: CallTrace }; body: Buffer | undefined }
+
 /** What is done for a call meanwhile belongs to its trace, if it has one. */
-export function runTraced<T>({ arrival, body }: Call, act: () => T): T {
+export function runTraced<T>({ arrival, body }: TracedCall, act: () => T): T {
   return arrival.trace ? arrival.trace.run(body, act) : act()
 }

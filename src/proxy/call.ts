@@ -6,7 +6,6 @@ import type { Companion } from './companion.ts'
 import type { RequestHead } from './headers.ts'
 import type { Instance } from './instance.ts'
 import type { Load, Member } from './member.ts'
-import { noteEnded } from './observer.ts'
 import type { Challenges } from './protected-resource.ts'
 import type { TimeLimits } from './time-limits.ts'
 
@@ -26,9 +25,12 @@ export type Arrival = {
   trace?: CallTrace
 }
 
+/** The request that is answered with notifications. @see MCP 2026-07-28, "Subscriptions" */
+export const LISTEN = 'subscriptions/listen'
+
 /** What a request is, by what its client says of it: nobody has read its body yet. */
 export function loadOf({ req, head }: Pick<Arrival, 'req' | 'head'>): Load {
-  return req.method === 'GET' || head.mcpMethod === 'subscriptions/listen' ? 'streams' : 'calls'
+  return req.method === 'GET' || head.mcpMethod === LISTEN ? 'streams' : 'calls'
 }
 
 /** The attempt that a call is waiting for. */
@@ -91,13 +93,5 @@ export class Call {
     this.attempt = undefined
     this.#release(this)
     this.companion?.ended()
-  }
-
-  /** The client has left: whatever a backend is doing for it ends now. */
-  abandon(): void {
-    const { attempt } = this
-    if (!this.#isOver) noteEnded(this.arrival, 'abandoned')
-    this.end()
-    attempt?.abort()
   }
 }

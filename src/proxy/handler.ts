@@ -4,15 +4,16 @@ import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Admit } from './admission.ts'
 import type { Backend } from './backends.ts'
 import { holdBody } from './body.ts'
-import { type Arrival, Call, loadOf } from './call.ts'
+import { type Arrival, Call, LISTEN, loadOf } from './call.ts'
 import type { CallLimits, Excess } from './call-limits.ts'
 import { CallTrace, runTraced } from './call-trace.ts'
-import type { Connections } from './connections.ts'
+import { abandon, type Connections } from './connections.ts'
 import { type CrossOrigin, isPreflight, renderPreflight } from './cross-origin.ts'
 import { enforce } from './enforcement.ts'
 import { equip } from './equipment.ts'
 import type { Failure } from './failures.ts'
 import type { RequestHead } from './headers.ts'
+import { readMessages } from './message.ts'
 import { noteLimited } from './observer.ts'
 import type { Challenges } from './protected-resource.ts'
 import type { Refusals, Why } from './refusals.ts'
@@ -189,7 +190,9 @@ async function proceed(call: Call, options: HandlerOptions): Promise<void> {
   const { tokens, forward, refusals } = options
   const { head, correlationId, backend } = call.arrival
   if (head.hasBody && !(await hold(call, options))) return
-  const excess = options.callLimits?.takeTools(call.claims, backend.name, call.body)
+  const excess = options.callLimits?.takeTools(call.claims, backend.name, {
+    ...{ body: call.body, fields: head.passed },
+  })
   if (excess) {
     const why = describeExcess(excess)
     noteLimited(call.arrival, call.claims, why.reason)
@@ -201,7 +204,7 @@ async function proceed(call: Call, options: HandlerOptions): Promise<void> {
     tokens.peek(grantId) ?? (await runTraced(call, () => tokens.resolve(grantId, correlationId)))
   if (call.isOver) return
   // What came behind the request has broken the connection in this very turn.
-  if (call.arrival.req.socket.destroyed) return call.abandon()
+  if (call.arrival.req.socket.destroyed) return abandon(call)
   if (token.outcome !== 'usable') return refusals.failToken(call, token)
   if (equip(call, token, refusals)) forward(call)
 }
@@ -214,11 +217,25 @@ async function hold(call: Call, { limits, refusals }: HandlerOptions): Promise<b
   if (call.isOver) return false
   if (held.outcome === 'held') {
     call.body = held.body
-    return true
+    return !call.isListening || holdsToListening(call, held.body, refusals)
   }
-  if (held.outcome === 'gone') call.abandon()
+  if (held.outcome === 'gone') abandon(call)
   else refusals.fail(call, 'bodyTooLarge', { reason: 'sent' })
   return false
+}
+
+/**
+ * What says in its fields that it only listens is spared the limits of time that calls have, and may be ended at any moment; a call that says so is refused.
+ *
+ * @returns whether the call goes on
+ */
+function holdsToListening(call: Call, body: Buffer, { fail }: Pick<Refusals, 'fail'>): boolean {
+  const { req, head } = call.arrival
+  if (req.method === 'GET') return true
+  const reading = readMessages(body, head.passed)
+  const isTrue = reading.outcome === 'read' && reading.asks.every(({ method }) => method === LISTEN)
+  if (!isTrue) fail(call, 'headerMismatch', { reason: 'a call that says that it only listens' })
+  return isTrue
 }
 
 function describeExcess({ limit, retryAfterSeconds }: Excess): Why {

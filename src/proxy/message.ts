@@ -2,7 +2,8 @@
  * What a request asks a backend for, as far as a policy wants to know. It is the body that says so, since every backend acts on that; the fields of modern requests, which repeat it
  * for those who do not want to read bodies, must agree.
  *
- * A body that two parsers could read differently is not read at all: repeated keys, keys that differ from ours in case only, bytes that are not UTF-8.
+ * A body that two parsers could read differently is not read at all: repeated keys, keys that differ from ours in case only, bytes that are not UTF-8, or that are said to be
+ * something else: in UTF-7 the text of a string can hold the quote that ends it.
  *
  * @see MCP 2026-07-28, streamable HTTP, "Standard MCP Request Headers"
  */
@@ -24,11 +25,13 @@ export type Reading =
 /** The first version whose servers must compare fields and body. */
 const FIRST_VALIDATED = '2026-07-28'
 const VERSION = /^\d{4}-\d{2}-\d{2}$/
+const UTF_8 = /;\s*charset\s*=\s*("?)utf-?8\1\s*(?=;|$)/gi
 const ENCODED = /^=\?base64\?((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?)\?=$/
 
 /** @param fields of the request as they go to the backend, flat */
 export function readMessages(body: Uint8Array, fields: readonly string[]): Reading {
   try {
+    if (saysOtherCharset(fields)) throw new Unreadable('the body is said not to be UTF-8')
     const asks = readBody(body)
     return findMismatch(asks, fields) ?? { outcome: 'read', asks }
   } catch (error) {
@@ -99,6 +102,11 @@ function findMismatch(
 
 function mismatch(field: string): Reading & { outcome: 'mismatch' } {
   return { outcome: 'mismatch', reason: `${field} and the body differ` }
+}
+
+/** Whether the body is said to be anything else than UTF-8; of several fields, or a parameter that is repeated, each counts. @param fields flat */
+export function saysOtherCharset(fields: readonly string[]): boolean {
+  return valuesOf(fields, 'content-type').some(type => /charset/i.test(type.replaceAll(UTF_8, '')))
 }
 
 function isValidated(version: string): boolean {

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { type WatchCache, watchNothing } from '../observability/caches.ts'
-import type { FreshToken, Usable } from '../upstream/tokens.ts'
+import type { FreshToken, Usable } from '../upstream/fresh-token.ts'
 
 type Failed = Exclude<FreshToken, Usable>
 

@@ -5,10 +5,10 @@ import type { Logger } from '../observability/log.ts'
 import type { ExchangeCredential } from '../upstream/credential.ts'
 import { isSubjectRefused } from '../upstream/exchange.ts'
 import type { UpstreamFailure } from '../upstream/failure.ts'
+import { asJoined, type FreshToken, type Usable } from '../upstream/fresh-token.ts'
 import { judgeFreshness } from '../upstream/freshness.ts'
 import type { UpstreamOf } from '../upstream/refresh-context.ts'
 import { describeOutage } from '../upstream/refresher.ts'
-import type { FreshToken, Usable } from '../upstream/tokens.ts'
 import { createCoolDown } from './cool-down.ts'
 
 export type ExchangesOptions = {
@@ -142,8 +142,4 @@ export function usable(
   path: Usable['path'],
 ): Usable {
   return { outcome: 'usable', grant, accessToken, path }
-}
-
-function asJoined(answer: FreshToken): FreshToken {
-  return answer.outcome === 'usable' ? { ...answer, path: 'joined' } : answer
 }

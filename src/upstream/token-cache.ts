@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { type WatchCache, watchNothing } from '../observability/caches.ts'
-import type { FreshToken, Usable } from './tokens.ts'
+import { asJoined, type FreshToken, type Usable } from './fresh-token.ts'
 
 /** What this process knows of grants, for a few seconds each, and what it is about to know. */
 export type TokenCache = {
@@ -89,8 +89,4 @@ export function createOnce(remember: TokenCache['remember']) {
       running.delete(grantId)
     },
   }
-}
-
-function asJoined(answer: FreshToken): FreshToken {
-  return answer.outcome === 'usable' ? { ...answer, path: 'joined' } : answer
 }

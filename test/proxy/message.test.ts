@@ -69,6 +69,34 @@ describe('what a request asks for', () => {
   ])('is not guessed from %s', (_, body) => {
     expect(read(body)).toMatchObject({ outcome: 'unreadable' })
   })
+
+  it.each([
+    'application/json; charset=utf-7',
+    'application/json;charset="UTF-7"',
+    'application/json; charset=utf-8; charset=utf-7',
+    'application/json; charset=utf-7; charset=utf-8',
+    'application/json; charset=shift_jis',
+    String.raw`application/json; charset="utf\-7"`,
+    'application/json; charset*=utf-7',
+  ])('is not read from a body that is said to be something else than UTF-8: %s', contentType => {
+    // To who reads UTF-7 the string ends where `+ACI-` stands, and another method follows.
+    const body =
+      '{"id":1,"method":"ping","x":"+ACI-,+ACI-method+ACI-:+ACI-tools/call+ACI-,+ACI-y+ACI-:+ACI-"}'
+    const unreadable = { outcome: 'unreadable' }
+    expect(read(body, ['Content-Type', contentType])).toMatchObject(unreadable)
+    const twice = ['content-type', 'application/json', 'content-type', contentType]
+    expect(read(body, twice)).toMatchObject(unreadable)
+  })
+
+  it.each([
+    'application/json',
+    'application/json; charset=utf-8',
+    'application/json;charset="UTF-8"; x=y',
+    'application/json; charset=utf8',
+  ])('is read where the body is said to be UTF-8, or JSON: %s', contentType => {
+    const fields = ['Content-Type', contentType]
+    expect(read(call('add'), fields)).toMatchObject({ outcome: 'read' })
+  })
 })
 
 describe('MCP 2026-07-28: header fields and body', () => {

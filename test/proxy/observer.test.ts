@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { BackendObserver } from '../../src/proxy/backend-observer.ts'
 import { createCallLimits } from '../../src/proxy/call-limits.ts'
-import type { BackendObserver } from '../../src/proxy/observer.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import { ask, deadUrl, eventually, open, startBackend, startGateway } from './support.ts'
 

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { RepeatReason } from '../../src/proxy/repeats.ts'
-import type { FreshToken } from '../../src/upstream/tokens.ts'
+import type { RepeatReason } from '../../src/proxy/backend-observer.ts'
+import type { FreshToken } from '../../src/upstream/fresh-token.ts'
 import {
   ask,
   DEAF,
@@ -304,6 +304,7 @@ describe('a request that only reads', () => {
     ['two methods in one', '{"method":"tools/list","method":"tools/call"}', {}],
     ['no JSON', 'tools/list', {}],
     ['a compressed body', READ.body, { 'content-encoding': 'gzip' }],
+    ['a body in another charset', READ.body, { 'content-type': 'application/json; charset=utf-7' }],
     [
       'a list that its header calls a call',
       READ.body,
@@ -314,6 +315,13 @@ describe('a request that only reads', () => {
     expect((await ask(gateway, { body, headers })).status).toBe(502)
     expect(good.seen).toHaveLength(0)
     expect(told).toEqual([])
+  })
+
+  test('is not GET with a body', async () => {
+    const { good, gateway } = await setUp(breaks)
+    const headers = { 'x-http-method-override': 'POST' }
+    expect((await ask(gateway, { method: 'GET', body: CALL.body, headers })).status).toBe(502)
+    expect(good.seen).toHaveLength(0)
   })
 
   test('is sent once more and not twice more', async () => {
