@@ -31,7 +31,7 @@ describe('a claims challenge of a backend', () => {
   })
 
   it('takes as much time as it is long, and not more', () => {
-    const name = 'a'.repeat(300_000)
+    const name = 'a'.repeat(100_000)
     const startedAt = performance.now()
     expect(findRequiredClaims(['WWW-Authenticate', `Bearer ${name}`])).toBeUndefined()
     expect(performance.now() - startedAt).toBeLessThan(2000)

@@ -46,10 +46,7 @@ async function startNames(records: { now: readonly string[] | undefined }) {
     records.now === undefined ? undefined : type === 'A' ? records.now : [],
   )
   onTestFinished(server.close)
-  const nobody = async (): Promise<never> => {
-    throw new Error('the operating system does not know it either')
-  }
-  const resolve = createNameResolver(server.resolver, nobody)
+  const resolve = createNameResolver(server.resolver, server.lookUp)
   const resolveName: ResolveName = async name => ({ ...(await resolve(name)), ttlSeconds: 0.03 })
   return { resolveName, questions: server.questions }
 }
