@@ -8,7 +8,7 @@ import { createAuthorizationServer } from './gateway/authorization-server.ts'
 import { describeBackend } from './gateway/backends.ts'
 import { fingerprintConfig } from './gateway/config-fingerprint.ts'
 import { createEntrance } from './gateway/entrance.ts'
-import { createGenerations } from './gateway/generations.ts'
+import { createGenerations, type Generations } from './gateway/generations.ts'
 import { describeGauges, observeBackend, observeTokens } from './gateway/observed.ts'
 import { createOps, type OpsServer } from './gateway/ops.ts'
 import { describeCallLimits } from './gateway/rate-limits.ts'
@@ -19,7 +19,7 @@ import { createStoreSource } from './gateway/store.ts'
 import { traceFetch } from './gateway/traced-fetch.ts'
 import { noteUnknownKeys } from './gateway/unknown-keys.ts'
 import { createUpstreams } from './gateway/upstreams.ts'
-import { createListener } from './http/listener.ts'
+import { createListener, type Listener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import type { Logger } from './observability/log.ts'
@@ -97,16 +97,7 @@ export async function startGateway(
     createServing(config, upstreamOptions, ring, store, surroundings),
     err => logger.error({ err }, 'a configuration that was replaced did not end well'),
   )
-  const listener = createListener({
-    find: generations.find,
-    rest: generations.rest,
-    keepAliveTimeoutMs: config.keepAliveMs,
-    maxHeaderBytes: config.limits.headersBytes,
-    ...(config.listen.tls && { tls: config.listen.tls }),
-    stallMs: config.limits.stallMs,
-    onRefused: createRefusalNote(logger, metrics.refusal),
-    reusePort: parts.sharesPort ?? false,
-  })
+  const listener = createPublicListener(config, generations, surroundings, parts.sharesPort)
   const isStoreReachable = () => isAnswering(store)
   const admin = createAdmin(() => generations.current, config.ops, surroundings)
   const render = () => metrics.render(describeGauges(generations.all, isStoreReachable))
@@ -146,6 +137,22 @@ export async function startGateway(
   }
 }
 
+function createPublicListener(
+  { keepAliveMs, limits, listen }: GatewayConfig,
+  { find, rest }: Generations<Serving>,
+  { logger, metrics }: Surroundings,
+  reusePort = false,
+): Listener {
+  return createListener({
+    ...{ find, rest, reusePort },
+    keepAliveTimeoutMs: keepAliveMs,
+    maxHeaderBytes: limits.headersBytes,
+    ...(listen.tls && { tls: listen.tls }),
+    stallMs: limits.stallMs,
+    onRefused: createRefusalNote(logger, metrics.refusal),
+  })
+}
+
 /** Builds all that depends on a configuration which can be replaced. */
 function createServing(
   config: GatewayConfig,
@@ -161,7 +168,7 @@ function createServing(
   const { tokens: source, ...entrance } = createEntrance(config, parts)
   const tokens = observeTokens(source, metrics)
   const server = createAuthorizationServer(config, { ...parts, tokens }, surroundings)
-  const callLimits = describeCallLimits(config, { store, metrics })
+  const callLimits = describeCallLimits(config, { store, metrics, watchCache: caches.watch })
   const proxy = createProxy({
     publicUrl: config.publicUrl,
     backends: config.backends.map(backend => describeBackend(config, backend)),
@@ -177,8 +184,7 @@ function createServing(
     ...(tracing && { tracing }),
     observe: name => observeBackend(metrics.backend(name), audit),
     lists: { invalidations: store.invalidations, observe: metrics.lists },
-    logger,
-    now: store.now,
+    ...{ logger, now: store.now, watchCache: caches.watch },
   })
   const rest = createRest(entrance.createApp(server))
   return {

@@ -20,7 +20,7 @@ import { redirectToClient, renderFault, renderPageResponse } from './responses.t
  * @see RFC 6749 section 3.1
  */
 export function createAuthorizeEndpoint(server: AuthorizationServer) {
-  const binding = createBrowserBinding(server.issuer, 'consent')
+  const askUser = createQuestion(server)
   const sendToUpstream = createLoginStart(server)
 
   return async function authorize(c: Context): Promise<Response> {
@@ -63,8 +63,13 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
     const { upstream } = resource
     return sendToUpstream(c, { request, upstream, flowId: correlationIdOf(c) })
   }
+}
 
-  async function askUser(
+/** Parks the request, and shows its user the page that asks for consent. */
+function createQuestion(server: AuthorizationServer) {
+  const binding = createBrowserBinding(server.issuer, 'consent')
+
+  return async function askUser(
     c: Context,
     client: Client,
     request: AuthorizationRequest,

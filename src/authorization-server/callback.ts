@@ -43,7 +43,12 @@ export function createCallbackEndpoint(server: AuthorizationServer, ending: Gran
         clientName,
       })
     }
-    const result = await completeLogin(pending, upstreamState, new URLSearchParams([...answer]))
+    const result = await completeLogin(
+      server,
+      pending,
+      upstreamState,
+      new URLSearchParams([...answer]),
+    )
     try {
       return await goOn(c, pending, result)
     } catch (thrown) {
@@ -64,17 +69,6 @@ export function createCallbackEndpoint(server: AuthorizationServer, ending: Gran
     return redirectToClient(server, c, request, { code: await openGrant(server, pending, result) })
   }
 
-  function completeLogin(
-    pending: PendingLogin,
-    upstreamState: string,
-    answer: URLSearchParams,
-  ): Promise<LoginResult> {
-    const upstream = server.upstream(pending.upstream)
-    if (!upstream) throw new RangeError(`no upstream is called ${pending.upstream}`)
-    const { codeVerifier, nonce } = pending
-    return upstream.completeLogin(answer, { upstreamState, codeVerifier, nonce })
-  }
-
   function refuse(
     c: Context,
     pending: PendingLogin,
@@ -90,6 +84,18 @@ export function createCallbackEndpoint(server: AuthorizationServer, ending: Gran
       ...{ reason: error.reason, retryUrl, clientId, clientName, resource },
     })
   }
+}
+
+function completeLogin(
+  server: AuthorizationServer,
+  pending: PendingLogin,
+  upstreamState: string,
+  answer: URLSearchParams,
+): Promise<LoginResult> {
+  const upstream = server.upstream(pending.upstream)
+  if (!upstream) throw new RangeError(`no upstream is called ${pending.upstream}`)
+  const { codeVerifier, nonce } = pending
+  return upstream.completeLogin(answer, { upstreamState, codeVerifier, nonce })
 }
 
 /** Nobody will ever use them. The answer does not wait for it, and a failure is nobody's business but the log's. */

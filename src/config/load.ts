@@ -8,6 +8,14 @@ import type { GatewayConfig } from './schema.ts'
 /** The texts that a configuration consists of, by path: its file, and the files that it refers to. */
 export type ConfigFiles = ReadonlyMap<string, string>
 
+/** A configuration, and where it comes from. */
+export type LoadedConfig = {
+  /** Path of the configuration file. */
+  file: string
+  config: GatewayConfig
+  files: ConfigFiles
+}
+
 /**
  * Reads the configuration file at `path`, and the files that it refers to: those are relative to it.
  *

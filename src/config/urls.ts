@@ -59,7 +59,7 @@ export function parseIssuer(text: string): string {
 }
 
 /** Before the URL of an instance: each address of its host is one. */
-export const EACH_ADDRESS = 'dns:'
+const EACH_ADDRESS = 'dns:'
 
 /**
  * The URL of one instance of a backend, or of several behind one name.

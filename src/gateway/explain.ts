@@ -4,7 +4,7 @@ import type { Grant } from '../domain/grant.ts'
 import { findResource } from '../domain/resource.ts'
 import type { Explanation, Question, Step } from '../http/admin.ts'
 import type { BackendOptions } from '../proxy/backends.ts'
-import { judgeAccess, judgeAsks, limitsOf, type Refusal } from '../proxy/policy.ts'
+import { judgeAsks, type Refusal } from '../proxy/policy.ts'
 import { describeBackend } from './backends.ts'
 import type { Serving } from './serving.ts'
 
@@ -95,13 +95,13 @@ function judgeUser({ backend, grant }: Known): Step | undefined {
 
 function judgeRequired({ backend, grant }: Known): Step | undefined {
   if (!backend.policy) return passed('policy', 'the backend has none')
-  return asStep('required', judgeAccess(backend.policy, grant))
+  return asStep('required', backend.policy.standingOf(grant).refusal)
 }
 
 function judgeTool({ backend, grant }: Known, { tool }: Question): Step | undefined {
   if (!backend.policy || tool === undefined) return undefined
   const ask = { method: 'tools/call', tool }
-  return asStep('tools', judgeAsks(limitsOf(backend.policy, grant), [ask]))
+  return asStep('tools', judgeAsks(backend.policy.standingOf(grant).limits, [ask]))
 }
 
 function asStep(rule: string, refusal: Refusal | undefined): Step {

@@ -2,9 +2,10 @@ import type { Audit } from '../observability/audit.ts'
 import type { GaugeSources, Metrics } from '../observability/metrics.ts'
 import type { BackendMetrics } from '../observability/request-metrics.ts'
 import { type Tracing, traceStep } from '../observability/trace.ts'
-import type { BackendObserver } from '../proxy/observer.ts'
+import type { BackendObserver } from '../proxy/backend-observer.ts'
+import type { FreshToken } from '../upstream/fresh-token.ts'
 import type { Upstream } from '../upstream/provider.ts'
-import type { FreshToken, UpstreamTokenSource } from '../upstream/tokens.ts'
+import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Serving } from './serving.ts'
 
 const TOOL_NAME_AT_MOST = 128

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import packageJson from '../../package.json' with { type: 'json' }
-import type { ConfigFiles } from '../config/load.ts'
+import type { LoadedConfig } from '../config/load.ts'
 import type { GatewayConfig, UpstreamConfig } from '../config/schema.ts'
 import { startGateway } from '../gateway.ts'
 import { createLogger, type Logger } from '../observability/log.ts'
@@ -12,21 +12,12 @@ import { resolveUpstreams } from './upstreams.ts'
 
 type DevConfig = Extract<UpstreamConfig, { provider: 'dev' }>
 
-/** What a process starts with. */
-export type Start = {
-  /** Path of the configuration. */
-  file: string
-  config: GatewayConfig
-  /** What it was read from. */
-  files: ConfigFiles
-}
-
 /**
  * Serves until a signal comes: in this process, or in as many as the configuration wants.
  *
  * @throws the socket's error where a port cannot be bound; StartError
  */
-export async function start(given: Start): Promise<void> {
+export async function start(given: LoadedConfig): Promise<void> {
   const { file, config } = given
   const { upstream, workers, log } = config
   const count = workers === 'auto' ? availableParallelism() : workers

@@ -28,16 +28,13 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
-import type { Span, TraceContext, Tracing } from './trace.ts'
+import { type Span, TRACEPARENT, type TraceContext, type Tracing } from './trace.ts'
 import type { TraceSettings } from './trace-settings.ts'
 
 const NAME = 'mcp-auth-gateway'
 const CLOSE_WITHIN_MS = 3000
 const MUTE_MS = 60_000
 const MAX_TRACESTATE_LENGTH = 512
-/** Version 00, and later ones as far as they are alike. @see W3C Trace Context section 3.2 */
-const TRACEPARENT =
-  /^(?!ff)([\da-f]{2})-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-([\da-f]{2})(-.*)?$/
 
 type HeldSpan = Span & { readonly inner: OtelSpan }
 

@@ -7,6 +7,10 @@ export type SpanAttributes = Readonly<Record<string, string | number | undefined
 /** What a caller says of the trace that it is in. @see W3C Trace Context */
 export type TraceContext = { traceparent: string; tracestate?: string | undefined }
 
+/** Version 00, and later ones as far as they are alike; groups: version, trace, parent, flags. @see W3C Trace Context section 3.2 */
+export const TRACEPARENT: RegExp =
+  /^(?!ff)([\da-f]{2})-(?!0{32})([\da-f]{32})-(?!0{16})([\da-f]{16})-([\da-f]{2})(-.*)?$/
+
 export type Span = {
   readonly traceId: string
   /** What the next one is told. */

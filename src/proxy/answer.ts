@@ -102,7 +102,7 @@ export class EventStreamAnswer implements Answer {
     res: ServerResponse,
     head: AnswerHead,
     { streams, writeCopy }: AnswerSurroundings,
-    lifecycle: Pick<EventStream, 'isListening' | 'endsAt' | 'finish' | 'farewell'>,
+    lifecycle: Omit<EventStream, 'res' | 'tail' | 'isQuiet' | 'isDue' | 'isSealed'>,
   ) {
     const { passed, hasCacheControl, contentLength, isEncoded } = head.fields
     passed.push('x-accel-buffering', 'no')

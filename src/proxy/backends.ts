@@ -1,19 +1,18 @@
 import type { AccessRule } from '../domain/access-rule.ts'
 import type { Scope } from '../domain/scope.ts'
 import type { Logger } from '../observability/log.ts'
+import type { BackendObserver } from './backend-observer.ts'
 import { type Balancer, createBalancer } from './balancer.ts'
-import type { Call } from './call.ts'
 import type { ConnectorOptions } from './exchange.ts'
 import type { Instance } from './instance.ts'
 import { createInstances } from './instances.ts'
 import type { Load } from './member.ts'
 import type { ResolveName } from './names.ts'
-import type { BackendObserver } from './observer.ts'
 import type { Policy } from './policy.ts'
 import { type ProbeOptions, startProbes } from './probes.ts'
 import type { ProtectedResource } from './protected-resource.ts'
 import { createRepeatBudget, type RepeatBudget } from './repeat-budget.ts'
-import { createTimeLimits, type TimeLimits, type TimeoutOptions } from './time-limits.ts'
+import { type ChooseTimeLimits, createTimeLimits, type TimeoutOptions } from './time-limits.ts'
 
 export type BackendOptions = {
   /** For the log and for people. */
@@ -46,7 +45,7 @@ export type Backend = ProtectedResource & {
   /** While it is not known yet where its instances are. */
   readonly awaited: Promise<void> | undefined
   repeats: RepeatBudget
-  limitsOf: (call: Call) => TimeLimits
+  limitsOf: ChooseTimeLimits
   maxAgeMs: number
   observer: BackendObserver | undefined
   /** Half a second has gone by. */

@@ -56,15 +56,8 @@ export function createBalancer<T>(
     return lighter(ready(healthy), load, random) ?? lighter(untried, load, random)
   }
 
-  /** Those whose turn it is: a member with a third of its share stands back two times of three. */
-  const ready = (healthy: Member<T>[]): Member<T>[] => {
-    if (health.isPlain()) return healthy
-    const drawn = healthy.filter(member => {
-      const share = health.findShare(member)
-      return share >= 1 || random() < share
-    })
-    return drawn.length > 0 ? drawn : healthy
-  }
+  const ready = (healthy: Member<T>[]): Member<T>[] =>
+    health.isPlain() ? healthy : drawByShare(healthy, health.findShare, random)
 
   const withRoom = (tried: readonly Member<T>[], load: Load): Member<T> | undefined =>
     lighter(
@@ -107,6 +100,19 @@ export function createBalancer<T>(
       if (!health.isPlain()) members.forEach(health.coolIfWarm)
     },
   }
+}
+
+/** Those whose turn it is: a member with a third of its share stands back two times of three. */
+function drawByShare<T>(
+  healthy: Member<T>[],
+  findShare: (member: Member<T>) => number,
+  random: () => number,
+): Member<T>[] {
+  const drawn = healthy.filter(member => {
+    const share = findShare(member)
+    return share >= 1 || random() < share
+  })
+  return drawn.length > 0 ? drawn : healthy
 }
 
 function lighter<T>(

@@ -1,5 +1,6 @@
 import type { AccessTokenClaims } from '../domain/access-token.ts'
 import type { RateLimit } from '../domain/rate.ts'
+import type { WatchCache } from '../observability/caches.ts'
 import type { RateCounters } from '../store/port.ts'
 import { readMessages, saysOtherCharset } from './message.ts'
 import { type Counter, createSharedCounters } from './shared-counters.ts'
@@ -19,6 +20,7 @@ export type CallLimitOptions = {
   now: () => number
   /** Between two looks at what the other replicas have counted. */
   syncIntervalMs?: number
+  watchCache?: WatchCache
 }
 
 type Caller = Pick<AccessTokenClaims, 'subject' | 'clientId'>
@@ -48,6 +50,7 @@ export function createCallLimits(options: CallLimitOptions): CallLimits | undefi
   const counters = createSharedCounters(rates, now, options.syncIntervalMs)
   // A caller can think up as many tools as it likes; those must not crowd out what callers are counted by.
   const ofTools = createSharedCounters(rates, now, options.syncIntervalMs)
+  options.watchCache?.('call_counts', () => counters.count() + ofTools.count())
 
   const count = (limit: CallLimit, names: readonly string[], times = 1): Counted[] => {
     const rate = limits[limit]

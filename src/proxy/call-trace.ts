@@ -1,11 +1,17 @@
+import type { IncomingMessage } from 'node:http'
 import { isListedMethod, OTHER } from '../observability/request-metrics.ts'
 import type { Span, TraceContext, Tracing } from '../observability/trace.ts'
-import type { Arrival, Call } from './call.ts'
+import type { RequestHead } from './headers.ts'
 import type { Instance } from './instance.ts'
-import { readTracedMessage, type TracedMessage } from './trace-context.ts'
+import { mayNameTrace, readTracedMessage, type TracedMessage } from './trace-context.ts'
 
 /** What of a request its trace is made from. */
-export type TracedRequest = Pick<Arrival, 'req' | 'head' | 'backend' | 'correlationId'>
+export type TracedRequest = {
+  req: IncomingMessage
+  head: RequestHead
+  backend: { path: string; name: string }
+  correlationId: string
+}
 
 const TOOL_NAME = /^[\w./-]{1,128}$/
 
@@ -87,14 +93,10 @@ export class CallTrace {
   #open(body?: Buffer): Span {
     if (this.#span) return this.#span
     const { head, req, backend, correlationId } = this.#request
-    const { traceparent, tracestate } = req.headers
-    const stated = typeof traceparent === 'string' ? traceparent : undefined
-    const isTold = stated !== undefined && head.mcpMethod !== undefined
+    // A body is read only where the fields leave something open that it may say.
+    const isTold = head.mcpMethod !== undefined && !mayNameTrace(body)
     this.#message = isTold ? undefined : readTracedMessage(body)
-    const caller =
-      stated === undefined
-        ? this.#message?.context
-        : { traceparent: stated, tracestate: [tracestate].flat().join(',') || undefined }
+    const caller = this.#message?.context ?? contextIn(req)
     this.#span = this.#tracing.startServer(this.#name(), caller, {
       startedAt: this.#startedAt,
       attributes: {
@@ -142,6 +144,11 @@ export class CallTrace {
   }
 }
 
+function contextIn({ headers: { traceparent, tracestate } }: IncomingMessage) {
+  if (typeof traceparent !== 'string') return undefined
+  return { traceparent, tracestate: [tracestate].flat().join(',') || undefined }
+}
+
 /** The name of an instance is its origin, and perhaps the address that is meant. */
 function originOf(name: string): string {
   return name.split(' ', 1)[0] ?? name
@@ -156,7 +163,9 @@ function replaceContext(fields: string[], { traceparent, tracestate }: TraceCont
   if (tracestate) fields.push('tracestate', tracestate)
 }
 
+type TracedCall = { arrival: { trace?: CallTrace }; body: Buffer | undefined }
+
 /** What is done for a call meanwhile belongs to its trace, if it has one. */
-export function runTraced<T>({ arrival, body }: Call, act: () => T): T {
+export function runTraced<T>({ arrival, body }: TracedCall, act: () => T): T {
   return arrival.trace ? arrival.trace.run(body, act) : act()
 }

@@ -6,7 +6,6 @@ import type { Companion } from './companion.ts'
 import type { RequestHead } from './headers.ts'
 import type { Instance } from './instance.ts'
 import type { Load, Member } from './member.ts'
-import { noteEnded } from './observer.ts'
 import type { Challenges } from './protected-resource.ts'
 import type { TimeLimits } from './time-limits.ts'
 
@@ -94,13 +93,5 @@ export class Call {
     this.attempt = undefined
     this.#release(this)
     this.companion?.ended()
-  }
-
-  /** The client has left: whatever a backend is doing for it ends now. */
-  abandon(): void {
-    const { attempt } = this
-    if (!this.#isOver) noteEnded(this.arrival, 'abandoned')
-    this.end()
-    attempt?.abort()
   }
 }

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Call } from './call.ts'
+import { noteEnded } from './observer.ts'
 
 /** Which calls a client's connection waits for, so that one listener per connection, not per request, tells them that it is gone. */
 export type Connections = {
@@ -18,7 +19,7 @@ export function createConnections(): Connections {
     const calls = new Set<Call>()
     connections.set(socket, calls)
     socket.once('close', () => {
-      for (const call of [...calls]) call.abandon()
+      for (const call of [...calls]) abandon(call)
       connections.delete(socket)
     })
     return calls
@@ -38,4 +39,12 @@ export function createConnections(): Connections {
       for (const calls of connections.values()) yield* calls
     },
   }
+}
+
+/** The client has left: whatever a backend is doing for it ends now. */
+export function abandon(call: Call): void {
+  const { attempt } = call
+  if (!call.isOver) noteEnded(call.arrival, 'abandoned')
+  call.end()
+  attempt?.abort()
 }

@@ -1,15 +1,7 @@
 import type { Call } from './call.ts'
 import { askForPlain } from './headers.ts'
 import { readMessages } from './message.ts'
-import {
-  concealmentOf,
-  judgeAccess,
-  judgeAsks,
-  type Limit,
-  limitsOf,
-  type Policy,
-  type Refusal,
-} from './policy.ts'
+import { concealmentOf, judgeAsks, type Limit, type Policy, type Refusal } from './policy.ts'
 import type { Refusals } from './refusals.ts'
 
 /**
@@ -21,9 +13,8 @@ import type { Refusals } from './refusals.ts'
  */
 export function enforce(call: Call, policy: Policy, refusals: Pick<Refusals, 'fail'>): boolean {
   const { claims, body } = call
-  const refusal = judgeAccess(policy, claims)
+  const { refusal, limits } = policy.standingOf(claims)
   if (refusal) return refuse(call, refusal, refusals)
-  const limits = limitsOf(policy, claims)
   if (limits.length === 0) return true
   const replays = call.arrival.req.headers['last-event-id'] !== undefined
   if (replays) conceal(call, limits)

@@ -1,5 +1,5 @@
 import { judgeIdentity } from '../domain/access-rule.ts'
-import type { Usable } from '../upstream/tokens.ts'
+import type { Usable } from '../upstream/fresh-token.ts'
 import type { Call } from './call.ts'
 import type { Refusals } from './refusals.ts'
 

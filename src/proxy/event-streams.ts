@@ -15,8 +15,14 @@ export type EventStream = {
   isListening: boolean
   /** Milliseconds of the monotonic clock: when it has to end, if it is listening. */
   endsAt: number
+  /** In [0, 1): which of the streams that could end at the same time is earlier. */
+  draw: number
+  /** Whether its instance is no longer one, so that it should move on. */
+  isLeft: () => boolean
   /** Ends it in good order, towards both sides. */
   finish: () => void
+  /** Breaks it off, inside of an event. */
+  cut: () => void
   /** What it says before it ends ahead of time; whole lines, or nothing. */
   farewell: () => string
 }
@@ -38,6 +44,10 @@ const CR = 0x0d
 // One comment line and no blank one: some clients take a blank line for an event.
 const HEARTBEAT = ':\n'
 const DRAIN_TICK_MS = 50
+/** For how long a stream that has to end may stay inside of an event. */
+const STUCK_BEATS = 2
+/** Over which time those of an instance that is no longer one move on. */
+const MOVE_BEATS = 4
 
 /**
  * Keeps the open event streams alive: whoever was quiet for a whole beat gets a comment, so gaps are between one and two beats long. One timer for all of them.
@@ -59,10 +69,19 @@ export function createEventStreams(beatMs: number): EventStreams {
     for (const stream of [...streams]) {
       if (stream.endsAt <= now) stream.isDue = true
       finishIfDue(stream)
+      const isStuck = stream.isListening && stream.endsAt + STUCK_BEATS * beatMs <= now
+      if (isStuck && streams.has(stream)) stream.cut()
     }
   }
 
+  const moveOn = (stream: EventStream): void => {
+    if (!stream.isListening || !stream.isLeft()) return
+    const endsAt = performance.now() + stream.draw * MOVE_BEATS * beatMs
+    stream.endsAt = Math.min(stream.endsAt, endsAt)
+  }
+
   const beat = (): void => {
+    for (const stream of streams) moveOn(stream)
     finishDue()
     for (const stream of streams) {
       if (stream.isQuiet && mayInsert(stream)) stream.res.write(HEARTBEAT)

@@ -11,10 +11,12 @@ import {
   StreamedAnswer,
 } from './answer.ts'
 import { Attempt, type AttemptEvents } from './attempt.ts'
+import type { RepeatReason } from './backend-observer.ts'
 import { createBlocks } from './blocks.ts'
 import type { Call } from './call.ts'
 import { runTraced } from './call-trace.ts'
 import { findRequiredClaims } from './claims-challenge.ts'
+import { abandon } from './connections.ts'
 import { equip } from './equipment.ts'
 import type { EventStreams } from './event-streams.ts'
 import type { ExchangeFault } from './exchange.ts'
@@ -22,7 +24,7 @@ import { farewellOf } from './farewell.ts'
 import type { Instance } from './instance.ts'
 import { openListing } from './listing-answer.ts'
 import type { Refusals } from './refusals.ts'
-import { claimRepeat, isUnavailable, type RepeatReason, reasonOf } from './repeats.ts'
+import { claimRepeat, isUnavailable, reasonOf } from './repeats.ts'
 import { createResponseFieldsReader, type ResponseFields } from './response-fields.ts'
 
 export type ForwardOptions = {
@@ -54,8 +56,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
   const opening = { streams, writeCopy: createBlocks(), refusals, random: options.random }
 
   const send = (call: Call, previous?: Error): void => {
-    const { req, backend, head, search } = call.arrival
-    const member = backend.balancer.take(call.tried, call.load)
+    const member = call.arrival.backend.balancer.take(call.tried, call.load)
     if (!member) {
       sendToNobody(call, refusals, previous)
       return
@@ -63,14 +64,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
     const attempt = new Attempt(call, member, events)
     call.tried.push(member)
     call.attempt = attempt
-    const fields = head.passed.slice()
-    inject(call, fields)
-    call.arrival.trace?.send(member.value, call.body, fields)
-    const path = pathAt(member.value, search)
-    const { method = 'GET' } = req
-    const { body, limits } = call
-    const headersTimeoutMs = limits?.headersMs ?? 0
-    member.value.connector.dispatch({ path, method, fields, body, headersTimeoutMs }, attempt)
+    dispatch(attempt, inject)
   }
 
   const repeats = ({ call, member }: Attempt, reason: RepeatReason): boolean => {
@@ -127,7 +121,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
 function createStart(send: (call: Call) => void): (call: Call) => void {
   return call => {
     const { backend } = call.arrival
-    call.limits = backend.limitsOf(call)
+    call.limits = backend.limitsOf(call.body, call.arrival.head.passed)
     backend.repeats.note()
     if (!backend.awaited) {
       send(call)
@@ -208,15 +202,45 @@ function openWhole(attempt: Attempt, head: AnswerHead, opening: Opening): Answer
   const { call } = attempt
   const { res, backend } = call.arrival
   if (isEventStream(head.fields)) {
-    const finish = (): void => attempt.finish()
-    const farewell = (): string => farewellOf(call)
-    const { isListening } = call
-    const ageMs = backend.maxAgeMs * (1 - JITTER * opening.random())
-    const endsAt = performance.now() + ageMs
-    return new EventStreamAnswer(res, head, opening, { isListening, endsAt, finish, farewell })
+    const draw = opening.random()
+    return new EventStreamAnswer(res, head, opening, {
+      isListening: call.isListening,
+      draw,
+      endsAt: performance.now() + backend.maxAgeMs * (1 - JITTER * draw),
+      isLeft: () => attempt.member.isGone,
+      finish: () => attempt.finish(),
+      cut: () => cutOff(attempt, opening.refusals),
+      farewell: () => farewellOf(call),
+    })
   }
   if (isSmall(head.fields)) return new GatheredAnswer(res, head)
   return new StreamedAnswer(res, head, opening.writeCopy)
+}
+
+/** A stream that has to end does not come to the end of an event: whichever side keeps it from that. */
+function cutOff(attempt: Attempt, refusals: ForwardOptions['refusals']): void {
+  const { call } = attempt
+  const { res } = call.arrival
+  if (res.writableNeedDrain) {
+    abandon(call)
+    res.destroy()
+    return
+  }
+  attempt.abort()
+  refusals.fail(call, 'backendTimeout', { reason: 'a stream has stopped inside of an event' })
+}
+
+function dispatch(attempt: Attempt, inject: ForwardOptions['inject']): void {
+  const { call, member } = attempt
+  const { req, head, search, trace } = call.arrival
+  const fields = head.passed.slice()
+  inject(call, fields)
+  trace?.send(member.value, call.body, fields)
+  const path = pathAt(member.value, search)
+  const { method = 'GET' } = req
+  const { body, limits } = call
+  const headersTimeoutMs = limits?.headersMs ?? 0
+  member.value.connector.dispatch({ path, method, fields, body, headersTimeoutMs }, attempt)
 }
 
 function pathAt(instance: Instance, search: string): string {

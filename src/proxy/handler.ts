@@ -7,7 +7,7 @@ import { holdBody } from './body.ts'
 import { type Arrival, Call, LISTEN, loadOf } from './call.ts'
 import type { CallLimits, Excess } from './call-limits.ts'
 import { CallTrace, runTraced } from './call-trace.ts'
-import type { Connections } from './connections.ts'
+import { abandon, type Connections } from './connections.ts'
 import { type CrossOrigin, isPreflight, renderPreflight } from './cross-origin.ts'
 import { enforce } from './enforcement.ts'
 import { equip } from './equipment.ts'
@@ -193,7 +193,7 @@ async function proceed(call: Call, options: HandlerOptions): Promise<void> {
     tokens.peek(grantId) ?? (await runTraced(call, () => tokens.resolve(grantId, correlationId)))
   if (call.isOver) return
   // What came behind the request has broken the connection in this very turn.
-  if (call.arrival.req.socket.destroyed) return call.abandon()
+  if (call.arrival.req.socket.destroyed) return abandon(call)
   if (token.outcome !== 'usable') return refusals.failToken(call, token)
   if (equip(call, token, refusals)) forward(call)
 }
@@ -208,7 +208,7 @@ async function hold(call: Call, { limits, refusals }: HandlerOptions): Promise<b
     call.body = held.body
     return !call.isListening || holdsToListening(call, held.body, refusals)
   }
-  if (held.outcome === 'gone') call.abandon()
+  if (held.outcome === 'gone') abandon(call)
   else refusals.fail(call, 'bodyTooLarge', { reason: 'sent' })
   return false
 }

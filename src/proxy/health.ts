@@ -64,9 +64,6 @@ export function createHealth<T>({ now, count, onChange }: HealthOptions<T>): Hea
     member.ejections += 1
   }
 
-  /** What breaks its answers off has to bring a whole one before it is trusted. */
-  const isSuspect = ({ broken }: Member<T>): boolean => broken >= FAILURES_IN_A_ROW
-
   const restore = (member: Member<T>): void => {
     if (isSuspect(member)) return
     member.failures = 0
@@ -83,8 +80,7 @@ export function createHealth<T>({ now, count, onChange }: HealthOptions<T>): Hea
     report(member, report) {
       if (member.isGone) return
       if (report === 'answered') {
-        member.hasAnswered = true
-        member.isOnTrial &&= isSuspect(member)
+        noteAnswer(member)
         return restore(member)
       }
       const wasOnTrial = member.isOnTrial
@@ -117,6 +113,16 @@ export function createHealth<T>({ now, count, onChange }: HealthOptions<T>): Hea
     ...warmth,
     isPlain: () => ejected === 0 && warmth.isEven(),
   }
+}
+
+/** What breaks its answers off has to bring a whole one before it is trusted. */
+function isSuspect({ broken }: Member<unknown>): boolean {
+  return broken >= FAILURES_IN_A_ROW
+}
+
+function noteAnswer(member: Member<unknown>): void {
+  member.hasAnswered = true
+  member.isOnTrial &&= isSuspect(member)
 }
 
 /** Whatever will answer there once it can be reached again has broken nothing off yet. */

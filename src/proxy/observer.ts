@@ -1,36 +1,7 @@
-import type { AccessTokenClaims } from '../domain/access-token.ts'
+import type { Outcome } from './backend-observer.ts'
 import type { Arrival, Call } from './call.ts'
 import type { CallTrace } from './call-trace.ts'
 import { type Failure, statusOf } from './failures.ts'
-import type { Finding } from './health.ts'
-import type { RepeatReason } from './repeats.ts'
-
-/**
- * How a request ended: with the backend's answer (`ok`, or an error by its status), with the client gone, or with a failure of the proxy's own.
- */
-export type Outcome = 'ok' | 'clientError' | 'serverError' | 'abandoned' | Failure
-
-/** Learns of the requests to one backend. Stands on the hot path: it may neither throw nor wait. */
-export type BackendObserver = {
-  /** The head of the backend's answer has come. Milliseconds from admission to dispatch, and from there to here. */
-  answered(gatewayMs: number, backendMs: number): void
-  /** The request is over; said once for each. */
-  ended(method: string, tool: string | undefined, outcome: Outcome): void
-  /** A call went wrong that may go out once more. @param isGranted whether the budget let it */
-  repeated(reason: RepeatReason, isGranted: boolean): void
-  instanceChanged(change: 'ejected' | 'returned'): void
-  probed(finding: Finding): void
-  /** The backend's policy has refused a call. */
-  forbade(refused: RefusedCall): void
-}
-
-export type RefusedCall = {
-  claims: AccessTokenClaims
-  correlationId: string
-  /** Where the request names one in a header field. */
-  tool: string | undefined
-  reason: string
-}
 
 export function noteAnswered({ arrival, startedAt, sentAt }: Call): void {
   arrival.backend.observer?.answered(sentAt - startedAt, performance.now() - sentAt)

@@ -28,11 +28,17 @@ export type Limit = {
   isHidden: boolean
 }
 
+/** What a policy makes of a caller. */
+export type Standing = {
+  /** Why a request is refused whatever it asks for. */
+  refusal: Refusal | undefined
+  /** What is kept from the caller of the tools. */
+  limits: readonly Limit[]
+}
+
 export type Policy = {
-  /** Rules on every request. */
-  access: readonly ((caller: Caller) => Refusal | undefined)[]
-  /** Rules on calls of tools; nothing where a rule keeps nothing from the caller. */
-  tools: readonly ((caller: Caller) => Limit | undefined)[]
+  /** Worked out once for each object that says who calls: verified tokens are remembered, and come with every call. */
+  standingOf: (caller: Caller) => Standing
 }
 
 /** What a pattern of the configuration demands. */
@@ -45,19 +51,21 @@ export function createPolicy(
 ): Policy | undefined {
   const { required } = catalogue
   if (required.length === 0 && demands.length === 0) return undefined
+  const rules = demands.map(demand => createScopeRule(catalogue, demand))
+  const standings = new WeakMap<Caller, Standing>()
+  const judge = (caller: Caller): Standing => ({
+    refusal: lacking(catalogue.findMissing(caller.scope, required)),
+    limits: rules.map(rule => rule(caller)).filter(limit => limit !== undefined),
+  })
   return {
-    access: [({ scope }) => lacking(catalogue.findMissing(scope, required))],
-    tools: demands.map(demand => createScopeRule(catalogue, demand)),
+    standingOf(caller) {
+      const known = standings.get(caller)
+      if (known) return known
+      const standing = judge(caller)
+      standings.set(caller, standing)
+      return standing
+    },
   }
-}
-
-/** Why a request is refused whatever it asks for. */
-export function judgeAccess({ access }: Policy, caller: Caller): Refusal | undefined {
-  return strictest(access.map(rule => rule(caller)))
-}
-
-export function limitsOf({ tools }: Policy, caller: Caller): Limit[] {
-  return tools.map(rule => rule(caller)).filter(limit => limit !== undefined)
 }
 
 /** Why what is asked is refused: all of it, if one of it is. */
@@ -78,7 +86,7 @@ export function concealmentOf(limits: readonly Limit[]): ((tool: string) => bool
 function createScopeRule(
   catalogue: ScopeCatalogue,
   { pattern, scopes, isHidden }: ToolDemand,
-): Policy['tools'][number] {
+): (caller: Caller) => Limit | undefined {
   const matches = createToolPattern(pattern)
   if (scopes.length === 0) {
     const refusal: Refusal = { outcome: 'forbidden', reason: `${pattern} is hidden` }

@@ -1,15 +1,18 @@
 import { LRUCache } from 'lru-cache'
 import { createCorrelationId } from '../domain/secret.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import type { Tracing } from '../observability/trace.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Admit } from './admission.ts'
+import type { BackendObserver } from './backend-observer.ts'
 import { type Backend, type BackendOptions, createBackend } from './backends.ts'
 import type { Call } from './call.ts'
 import type { CallLimits } from './call-limits.ts'
-import { createConnections } from './connections.ts'
+import { type Connections, createConnections } from './connections.ts'
 import { createCrossOrigin } from './cross-origin.ts'
 import { createEventStreams } from './event-streams.ts'
+import { enforceLimits } from './expiry.ts'
 import { createForward, type ForwardOptions } from './forward.ts'
 import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
@@ -17,16 +20,15 @@ import { createRequestHeadReader } from './headers.ts'
 import { chooseListCache, type ListSurroundings } from './list-cache/choose.ts'
 import { type MemberState, stateOf } from './member.ts'
 import { createNameResolver, type ResolveName } from './names.ts'
-import { type BackendObserver, noteAnswered, noteFinished } from './observer.ts'
+import { noteAnswered, noteFinished } from './observer.ts'
 import {
   createChallenges,
   createMetadataHandler,
   metadataPaths,
   type ProtectedResource,
 } from './protected-resource.ts'
-import { createRefusals } from './refusals.ts'
+import { createRefusals, type Refusals } from './refusals.ts'
 import type { ResponseFields } from './response-fields.ts'
-import { enforceLimits } from './time-limits.ts'
 import type { RenderedPage } from './visitors.ts'
 
 export type ProxyOptions = {
@@ -61,6 +63,7 @@ export type ProxyOptions = {
   resolveName?: ResolveName
   /** Between two looks at quiet event streams. */
   heartbeatMs?: number
+  watchCache?: WatchCache
 }
 
 export type Proxy = {
@@ -104,17 +107,10 @@ const BEARER_CACHE_SIZE = 10_000
  * @throws where an instance is no URL or a trusted proxy no address
  */
 export function createProxy(options: ProxyOptions): Proxy {
-  const { publicUrl, limits, logger, tokens, now } = options
-  const random = options.random ?? Math.random
+  const { publicUrl, limits, logger, tokens, random = Math.random } = options
   const streams = createEventStreams(options.heartbeatMs ?? HEARTBEAT_MS)
   const refusals = createRefusals(logger, options.renderConnect)
-  const resolveName = options.resolveName ?? createNameResolver()
-  const backends = options.backends.map(backend =>
-    createBackend(backend, {
-      ...{ now, random, resolveName, logger },
-      observer: options.observe?.(backend.name),
-    }),
-  )
+  const backends = createBackends(options, random)
   const connections = createConnections()
   const warnOfSessions = createStatefulWarning(logger)
   const finish = (call: Call): void => {
@@ -123,20 +119,16 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
   const lists = chooseListCache(options, finish)
   const relieved = lists?.rescuing(refusals) ?? refusals
-  const clock = setInterval(() => {
-    for (const call of connections.all()) enforceLimits(call, TICK_MS, relieved)
-    for (const backend of backends) backend.tick()
-  }, TICK_MS).unref()
+  const clock = startClock(connections, backends, relieved)
   const forward = createForward({
     ...{ tokens, streams, refusals: relieved, random },
-    inject: createInjection(publicUrl, options.trustedProxies),
+    inject: createInjection(options),
     onAnswer: (call, head) => {
       noteAnswered(call)
       warnOfSessions(call, head)
     },
     onFinished: finish,
-    onRepeat: ({ arrival: { correlationId, backend } }, { name: instance }, reason) =>
-      logger.info({ correlationId, backend: backend.name, instance, reason }, 'sent once more'),
+    onRepeat: createRepeatNote(logger),
   })
   const send = (call: Call): void => {
     call.sentAt = performance.now()
@@ -177,6 +169,34 @@ export function createProxy(options: ProxyOptions): Proxy {
   }
 }
 
+function createBackends(
+  { backends, observe, now, logger, resolveName = createNameResolver() }: ProxyOptions,
+  random: () => number,
+): Backend[] {
+  return backends.map(backend =>
+    createBackend(backend, {
+      ...{ now, random, resolveName, logger },
+      observer: observe?.(backend.name),
+    }),
+  )
+}
+
+function startClock(
+  connections: Connections,
+  backends: readonly Backend[],
+  refusals: Pick<Refusals, 'fail'>,
+): NodeJS.Timeout {
+  return setInterval(() => {
+    for (const call of connections.all()) enforceLimits(call, TICK_MS, refusals)
+    for (const backend of backends) backend.tick()
+  }, TICK_MS).unref()
+}
+
+function createRepeatNote(logger: Logger): ForwardOptions['onRepeat'] {
+  return ({ arrival: { correlationId, backend } }, { name: instance }, reason) =>
+    logger.info({ correlationId, backend: backend.name, instance, reason }, 'sent once more')
+}
+
 function describeBackend({ name, resource, balancer }: Backend): ProxyState['backends'][number] {
   const instances = balancer.members.map(member => ({
     instance: member.value.name,
@@ -202,15 +222,17 @@ function createRoutes(
 }
 
 /** Scheme and host are those of `publicUrl`, whatever a request says that they are. */
-function createInjection(
-  publicUrl: string,
-  trustedProxies: readonly string[],
-): ForwardOptions['inject'] {
+function createInjection({
+  publicUrl,
+  trustedProxies,
+  watchCache = watchNothing,
+}: ProxyOptions): ForwardOptions['inject'] {
   const { protocol, host } = new URL(publicUrl)
   const scheme = protocol.slice(0, -1)
-  const readHops = createHopReader(trustedProxies)
+  const readHops = createHopReader(trustedProxies, watchCache)
   // One string for each token, so that what is found out about it is found out once.
   const bearers = new LRUCache<string, string>({ max: BEARER_CACHE_SIZE })
+  watchCache('bearers', () => bearers.size)
   const bearerOf = (accessToken: string): string => {
     const known = bearers.get(accessToken)
     if (known !== undefined) return known

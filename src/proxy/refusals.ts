@@ -1,5 +1,5 @@
 import type { Logger } from '../observability/log.ts'
-import type { FreshToken } from '../upstream/tokens.ts'
+import type { FreshToken } from '../upstream/fresh-token.ts'
 import type { Admission } from './admission.ts'
 import type { Arrival, Call } from './call.ts'
 import {

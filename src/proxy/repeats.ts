@@ -1,15 +1,7 @@
+import type { RepeatReason } from './backend-observer.ts'
 import type { Call } from './call.ts'
 import type { ExchangeFault } from './exchange.ts'
 import { readMessages } from './message.ts'
-
-/**
- * Why a call that an instance may have seen goes to one once more.
- *
- * - `lost`: the connection broke.
- * - `late`: no head of an answer came in time.
- * - `unavailable`: the instance said that it, or what is behind it, is out of order.
- */
-export type RepeatReason = 'lost' | 'late' | 'unavailable'
 
 /** What only reads, so that doing it twice does no harm. */
 const SAFE: ReadonlySet<string> = new Set([
@@ -37,7 +29,7 @@ export function reasonOf(fault: ExchangeFault): RepeatReason {
  *
  * @see RFC 9110 section 9.2.2
  */
-export function isSafe({ arrival, body }: Call): boolean {
+function isSafe({ arrival, body }: Call): boolean {
   const { req, head } = arrival
   // Something behind it may take a body, and a field beside it, for another method.
   if (req.method === 'GET') return body === undefined

@@ -19,6 +19,8 @@ export type SharedCounters = {
   /** Seconds until there is room again; 0 where there is room for as many now. */
   waitFor(counter: Counter, times: number): number
   take(counter: Counter, times: number): void
+  /** How many there are. */
+  count(): number
   close(): void
 }
 
@@ -81,6 +83,7 @@ export function createSharedCounters(
       counter.pending += times
       changed.add(counter)
     },
+    count: () => counters.size,
     close: () => clearInterval(timer),
   }
 }

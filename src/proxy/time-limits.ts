@@ -1,6 +1,4 @@
-import type { Call } from './call.ts'
 import { readMessages } from './message.ts'
-import type { Refusals } from './refusals.ts'
 
 /** How long an answer may take; in milliseconds, coarse. */
 export type TimeLimits = {
@@ -30,16 +28,19 @@ export type MethodTimeouts = {
   totalMs?: number | undefined
 }
 
-/** Which limits a call has; bodies are read only where that depends on the method. The same object for the same limits. */
-export function createTimeLimits(timeouts: TimeoutOptions): (call: Call) => TimeLimits {
+/** Which limits a call has. @param passed the fields that go to the backend, flat */
+export type ChooseTimeLimits = (body: Buffer | undefined, passed: readonly string[]) => TimeLimits
+
+/** Bodies are read only where limits depend on the method. The same object for the same limits. */
+export function createTimeLimits(timeouts: TimeoutOptions): ChooseTimeLimits {
   const usual = limitsOf(timeouts, {})
   const special = new Map(
     Object.entries(timeouts.methods).map(([method, own]) => [method, limitsOf(timeouts, own)]),
   )
   if (special.size === 0) return () => usual
-  return ({ body, arrival }) => {
+  return (body, passed) => {
     if (body === undefined) return usual
-    const reading = readMessages(body, arrival.head.passed)
+    const reading = readMessages(body, passed)
     const asks = reading.outcome === 'read' ? reading.asks : []
     return special.get(asks[0]?.method ?? '') ?? usual
   }
@@ -51,19 +52,4 @@ function limitsOf({ headersMs, idleMs, totalMs }: TimeoutOptions, own: MethodTim
     idleMs: own.idleMs ?? idleMs,
     totalMs: own.totalMs ?? totalMs ?? Infinity,
   }
-}
-
-/**
- * Ends a call whose time is over: with a failure before the head of its answer, by breaking the connection after it. Streams that only listen have another end.
- *
- * @param tickMs since it was looked at before
- */
-export function enforceLimits(call: Call, tickMs: number, refusals: Pick<Refusals, 'fail'>): void {
-  const { attempt, limits, sentAt } = call
-  if (!limits || call.isListening) return
-  const isTooOld = performance.now() - sentAt > limits.totalMs
-  if (!isTooOld && !attempt?.isIdleFor(limits.idleMs, tickMs)) return
-  attempt?.expire()
-  const reason = isTooOld ? 'the answer takes too long' : 'the answer has stopped coming'
-  refusals.fail(call, 'backendTimeout', { reason })
 }

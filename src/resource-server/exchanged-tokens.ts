@@ -1,7 +1,8 @@
 import type { Grant } from '../domain/grant.ts'
 import type { AssertionIssuer } from '../upstream/assertions.ts'
 import type { AssertionCredential, ExchangeCredential } from '../upstream/credential.ts'
-import type { FreshToken, UpstreamTokenSource, Usable } from '../upstream/tokens.ts'
+import type { FreshToken, Usable } from '../upstream/fresh-token.ts'
+import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import { createExchanges, type ExchangesOptions, usable } from './exchanges.ts'
 
 /** What a backend can get where its clients' tokens are another server's: nothing that would pass them on, nothing that needs a login here. */

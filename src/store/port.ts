@@ -144,7 +144,7 @@ export type ReplayGuard = {
 /** Counts what comes too often, for all replicas together. */
 export type RateCounters = {
   /**
-   * Adds to the count of a key in its present window, which begins with the first and then lasts `windowSeconds`. The key may say who somebody is: it leaves an adapter as a digest.
+   * Adds to the count of a key in its present window, which begins with the first and then lasts `windowSeconds`, a whole number. The key may say who somebody is: it leaves an adapter as a digest.
    *
    * @returns the count now, and the seconds until the window ends
    */

@@ -2,8 +2,8 @@ import type { Grant } from '../domain/grant.ts'
 import { createId } from '../domain/secret.ts'
 import type { Logger } from '../observability/log.ts'
 import type { GrantStore } from '../store/port.ts'
+import type { FreshToken } from './fresh-token.ts'
 import { claimLease, holdLease } from './held-lease.ts'
-import type { FreshToken } from './tokens.ts'
 
 /** A login that has asked for claims is given this long before it counts as one that did not help. */
 const TOO_YOUNG_SECONDS = 30

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { type WatchCache, watchNothing } from '../observability/caches.ts'
-import type { FreshToken, Usable } from './tokens.ts'
+import { asJoined, type FreshToken, type Usable } from './fresh-token.ts'
 
 /** What this process knows of grants, for a few seconds each, and what it is about to know. */
 export type TokenCache = {
@@ -31,6 +31,7 @@ export function createTokenCache({
   const cache = new LRUCache<string, { usable: Usable; jitter: number }>({ max, ttl })
   const gone = new LRUCache<string, Gone>({ max, ttl })
   const { hits, misses } = watchCache('grants', () => cache.size)
+  watchCache('ended_grants', () => gone.size)
   const forgetOlder = (grantId: string, version: number): void => {
     const cached = cache.peek(grantId)
     if (cached && cached.usable.grant.version < version) cache.delete(grantId)
@@ -88,8 +89,4 @@ export function createOnce(remember: TokenCache['remember']) {
       running.delete(grantId)
     },
   }
-}
-
-function asJoined(answer: FreshToken): FreshToken {
-  return answer.outcome === 'usable' ? { ...answer, path: 'joined' } : answer
 }

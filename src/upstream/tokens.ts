@@ -4,36 +4,12 @@ import type { Logger } from '../observability/log.ts'
 import type { GrantStore, Invalidations } from '../store/port.ts'
 import type { AssertionIssuer } from './assertions.ts'
 import { findInjected, isLocal } from './credential.ts'
+import type { FreshToken, Usable } from './fresh-token.ts'
 import { createInjector, type InjectionOf, type Injector } from './injection.ts'
 import type { RefreshOutcome, UpstreamOf } from './refresh-context.ts'
 import { createRefresher, describeOutage, type Refresher } from './refresher.ts'
 import { requireClaims } from './required-claims.ts'
 import { createOnce, createTokenCache, type TokenCache } from './token-cache.ts'
-
-/** A grant whose upstream access token can be used now. */
-export type Usable = {
-  outcome: 'usable'
-  grant: Grant
-  /** What the backend gets; `undefined` for one that gets nothing. */
-  accessToken: string | undefined
-  /** How it was come by; for the log and the metrics. */
-  path: 'cache' | 'store' | 'joined' | 'waited' | 'refreshed'
-}
-
-/**
- * What a caller gets who asks for a fresh upstream token.
- *
- * - `gone`: the grant is revoked, expired, or its upstream wants a new login. The client must authorize again.
- * - `unavailable`: store or upstream cannot answer now. Nothing is lost; try again.
- * - `rejected`: a backend refuses a token that is as new as can be. The grant lives, but not for this backend.
- * - `forbidden`: a backend wants of the user what a login has not brought, and another one would not either.
- */
-export type FreshToken =
-  | Usable
-  | { outcome: 'gone'; reason: string }
-  | { outcome: 'unavailable'; reason: string; retryAfterSeconds: number }
-  | { outcome: 'rejected' }
-  | { outcome: 'forbidden'; reason: string }
 
 /** The one source of upstream tokens; every entry uses it. */
 export type UpstreamTokenSource = {

@@ -36,6 +36,13 @@ export type BenchGateway = {
   stop(): Promise<void>
 }
 
+/** What everybody who signs in here may do, so that it is looked at and nothing is refused. */
+const POLICY = {
+  required: ['mcp'],
+  tools: { echo: { scopes: ['mcp'] } },
+  allow: { any: [{ emailDomain: 'example.com' }] },
+}
+
 const REDIRECT_URI = 'http://127.0.0.1/callback'
 
 /** Starts a gateway as in production (state in Redis, an IdP of its own, logs at `info`) and signs clients in. */
@@ -71,7 +78,7 @@ export async function startBenchGateway(options: BenchGatewayOptions): Promise<B
       },
       backends: [
         {
-          ...{ path: '/mcp', name: 'bench', instances: [instance] },
+          ...{ path: '/mcp', name: 'bench', instances: [instance], ...POLICY },
           ...(keepsLists && { cache: { lists: true } }),
         },
       ],

@@ -80,6 +80,13 @@ export const ROWS: readonly Row[] = [
     command: /^npm run bench( |$)/,
     cannotRun: 'it takes minutes, two processors of its own, nginx and wrk',
   },
+  {
+    command: /^npm run soak( |$)/,
+    provedBy: {
+      file: 'test/fault/soak.test.ts',
+      title: 'logs nobody out, and asks the IdP once for each token, while replicas come and go',
+    },
+  },
   { command: /^npx mcp-auth-gateway keys$/, runs: { prints: /^[\w+/]{43}=\n$/m } },
   {
     command: /^npx mcp-auth-gateway check( --config my\.config\.yaml)?$/,

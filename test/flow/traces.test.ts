@@ -95,8 +95,7 @@ describe('with a collector', () => {
 
   it('a call belongs to the trace of its caller’s field, and the backend to the attempt', async () => {
     const headers = { traceparent: `00-${TRACE_ID}-${CALLER}-01`, tracestate: 'vendor=1' }
-    const meta = { traceparent: `00-${OTHER_TRACE_ID}-00f067aa0ba902b7-01` }
-    expect(await callTool(landscape, token, headers, meta)).toBe(200)
+    expect(await callTool(landscape, token, headers)).toBe(200)
     const call = await spanOf(({ parentSpanId }) => parentSpanId === CALLER, 'the call')
     expect(call).toMatchObject({
       name: 'tools/call whoami',
@@ -125,16 +124,43 @@ describe('with a collector', () => {
       .flatMap(({ requests }) => requests)
       .find(one => fieldValues(one, 'tracestate').includes('vendor=1'))
     expect(fieldValues(request!, 'traceparent')).toEqual([`00-${TRACE_ID}-${attempt?.spanId}-01`])
-    // The message is the client's and the backend's: nothing in it is changed.
-    expect(request?.body).toContain(meta.traceparent)
     expect(landscape.logs()).toContain(`"traceId":"${TRACE_ID}"`)
   })
 
-  it('a call without that field belongs to the trace that its message names', async () => {
-    const traceparent = `00-${OTHER_TRACE_ID}-00f067aa0ba902b7-01`
-    expect(await callTool(landscape, token, {}, { traceparent })).toBe(200)
-    const call = await spanOf(({ parentSpanId }) => parentSpanId === '00f067aa0ba902b7', 'the call')
-    expect(call).toMatchObject({ name: 'tools/call whoami', traceId: OTHER_TRACE_ID })
+  it.each([
+    ['without that field', 1, undefined],
+    ['with another in that field', 2, {}],
+    // What the call is, is told by its fields: its body is read for its trace alone.
+    ['with another in that field, of a client of today', 3, { 'mcp-method': 'tools/call' }],
+  ])(
+    'a call %s belongs to the trace that its message names, which goes on unchanged',
+    async (_what, index, fields) => {
+      const parent = `00f067aa0ba902b${index}`
+      const meta = { traceparent: `00-${OTHER_TRACE_ID}-${parent}-01`, tracestate: `meta=${index}` }
+      const headers = {
+        traceparent: `00-${TRACE_ID}-${CALLER}-01`,
+        'mcp-name': 'whoami',
+        ...fields,
+      }
+      expect(await callTool(landscape, token, fields && headers, meta)).toBe(200)
+      const call = await spanOf(({ parentSpanId }) => parentSpanId === parent, 'the call')
+      expect(call).toMatchObject({ name: 'tools/call whoami', traceId: OTHER_TRACE_ID })
+      await waitFor(() => childrenOf(call).length > 0, { what: 'the attempt' })
+      const request = landscape.backends.legacy
+        .flatMap(({ requests }) => requests)
+        .find(one => fieldValues(one, 'tracestate').includes(meta.tracestate))
+      const attempt = `00-${OTHER_TRACE_ID}-${childrenOf(call)[0]?.spanId}-01`
+      expect(fieldValues(request!, 'traceparent')).toEqual([attempt])
+      // The message is the client's and the backend's: nothing in it is changed.
+      expect(request?.body).toContain(meta.traceparent)
+    },
+  )
+
+  it('a call whose message names none that can be read belongs to the trace of its field', async () => {
+    const headers = { traceparent: `00-${TRACE_ID}-00000000000000ef-01` }
+    expect(await callTool(landscape, token, headers, { traceparent: 'x' })).toBe(200)
+    const call = await spanOf(({ parentSpanId }) => parentSpanId === '00000000000000ef', 'the call')
+    expect(call).toMatchObject({ traceId: TRACE_ID })
   })
 
   it('a context that is none is nobody’s', async () => {

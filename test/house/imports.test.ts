@@ -36,12 +36,21 @@ const ROOMS: readonly (readonly [room: string, mayImport: readonly string[]])[] 
       'observability/',
     ],
   ],
-  ['proxy/', ['domain/', 'store/port', 'upstream/tokens', 'proxy/', 'observability/']],
+  [
+    'proxy/',
+    [
+      'domain/',
+      'store/port',
+      'upstream/tokens',
+      'upstream/fresh-token',
+      'proxy/',
+      'observability/',
+    ],
+  ],
   ['http/listener', ['http/listener/']],
   ['http/pages/', ['domain/', 'http/pages/']],
   ['http/', ['domain/', 'http/', 'observability/']],
   ['observability/', ['domain/', 'observability/']],
-  // The preset table is data; what keys a provider has is part of it.
   // Pure data and types of the upstream room: what can be configured is described where it is used.
   ['config/', ['domain/', 'config/', 'upstream/preset', 'upstream/credential.ts']],
   [

@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Rate } from '../../src/domain/rate.ts'
+import { watchNothing } from '../../src/observability/caches.ts'
 import { type CallLimit, createCallLimits } from '../../src/proxy/call-limits.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import type { RateCounters } from '../../src/store/port.ts'
@@ -46,6 +47,21 @@ describe('a limit of calls', () => {
     expect(refused).toEqual(['subject'])
     advance(40)
     expect(limits.take(ALICE, 'crm')).toBeUndefined()
+  })
+
+  test('holds a count for each whom it counts, and says how many there are', () => {
+    const sizes: [string, () => number][] = []
+    const limits = createCallLimits({
+      ...{ limits: { ...NONE, subject: TWO }, rates: createMemoryStore().rates, now: () => 0 },
+      onRefused: () => {},
+      watchCache: (name, size) => {
+        sizes.push([name, size])
+        return watchNothing(name, size)
+      },
+    })!
+    onTestFinished(limits.close)
+    for (const caller of [ALICE, BOB, ALICE]) limits.take(caller, 'crm')
+    expect(sizes.map(([name, size]) => [name, size()])).toEqual([['call_counts', 2]])
   })
 
   test.each([

@@ -103,6 +103,30 @@ describe('an instance with dns: before it', () => {
     await eventually(() => old.connections() === 0, 'the last connection is closed')
   })
 
+  test('lets streams that only listen move on from an address that is gone, long before their age', async () => {
+    const { port, pods } = await startPods(['127.0.0.1', '127.0.0.2'], (_req, res) => {
+      res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n')
+    })
+    const [old, young] = pods as [Pod, Pod]
+    const records = { now: [old.address] }
+    const { resolveName } = await startNames(records)
+    const gateway = await startGateway({
+      instances: [`dns:http://crm.example.com:${port}/mcp`],
+      proxy: { resolveName, heartbeatMs: 50 },
+    })
+    const listening = await open(gateway, { method: 'GET' })
+    const calling = await open(gateway, POST)
+    records.now = [young.address]
+    const text = Buffer.concat(await listening.toArray()).toString()
+    expect(text).toMatch(/^data: 1\n\n(:\n)*retry: 1000\n$/)
+    expect(gateway.proxy.state()).toMatchObject({ eventStreams: 1, callsInFlight: 1 })
+    // The answer to a call stays.
+    await eventually(() => old.connections() === 1, 'the connection of the stream is closed')
+    const again = await open(gateway, { method: 'GET' })
+    expect(young.hosts).toHaveLength(1)
+    for (const stream of [calling, again]) stream.destroy()
+  })
+
   test('stays where it was while its name cannot be looked up', async () => {
     const { port, pods } = await startPods(['127.0.0.1'])
     const records: { now: string[] | undefined } = { now: [pods[0]!.address] }

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { BackendObserver } from '../../src/proxy/observer.ts'
+import type { BackendObserver } from '../../src/proxy/backend-observer.ts'
 import { ask, deadUrl, eventually, open, startBackend, startGateway } from './support.ts'
 
 type Ended = Parameters<BackendObserver['ended']>

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { RepeatReason } from '../../src/proxy/repeats.ts'
-import type { FreshToken } from '../../src/upstream/tokens.ts'
+import type { RepeatReason } from '../../src/proxy/backend-observer.ts'
+import type { FreshToken } from '../../src/upstream/fresh-token.ts'
 import {
   ask,
   DEAF,

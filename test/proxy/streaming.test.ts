@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import type { FreshToken } from '../../src/upstream/tokens.ts'
+import type { FreshToken } from '../../src/upstream/fresh-token.ts'
 import {
   ask,
   eventually,

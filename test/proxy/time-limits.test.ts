@@ -156,7 +156,7 @@ describe('streams that only listen', () => {
     const gateway = await setUp(
       { maxAgeMs: 300 },
       res => void answers.push(res.writeHead(200, EVENTS)),
-      { heartbeatMs: 20, random: () => draw },
+      { heartbeatMs: 500, random: () => draw },
     )
     const opened = open(gateway, request)
     await eventually(() => answers.length > 0, 'it is open')
@@ -172,6 +172,43 @@ describe('streams that only listen', () => {
     const text = Buffer.concat(await stream.toArray()).toString()
     expect(text).toBe(`data: begun\n\n${farewell}`)
     await closed
+  })
+
+  test('are cut inside of an event, where that does not end within two beats after their age', async () => {
+    const gone = Promise.withResolvers<void>()
+    const gateway = await setUp(
+      { maxAgeMs: 200 },
+      res => {
+        res.writeHead(200, EVENTS).write('data: begun\n')
+        res.once('close', gone.resolve)
+      },
+      { heartbeatMs: 100 },
+    )
+    const startedAt = performance.now()
+    const stream = await open(gateway, LISTEN)
+    await expect(stream.toArray()).rejects.toThrow('aborted')
+    expect(performance.now() - startedAt).toBeGreaterThan(300)
+    await gone.promise
+    expect(gateway.log).toMatchObject([{ failure: 'backendTimeout', isPartial: true }])
+    expect(gateway.proxy.state()).toMatchObject({ callsInFlight: 0, eventStreams: 0 })
+  })
+
+  test('are cut as well where their client reads too slowly to see the end of an event', async () => {
+    const gone = Promise.withResolvers<void>()
+    const gateway = await setUp(
+      { maxAgeMs: 200 },
+      res => {
+        res.writeHead(200, EVENTS).write(`data: ${'x'.repeat(30_000_000)}`)
+        res.once('close', gone.resolve)
+      },
+      { heartbeatMs: 100 },
+    )
+    const stream = await open(gateway, LISTEN)
+    await gone.promise
+    await eventually(() => gateway.proxy.state().callsInFlight === 0, 'it is over')
+    // The client has left, as far as the gateway can tell, and nothing failed.
+    expect(gateway.log).toEqual([])
+    await expect(stream.toArray()).rejects.toThrow('aborted')
   })
 
   test('end up to a fifth earlier, so that they do not all come back at once', async () => {

@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import { describe, expect, it } from 'vitest'
 import type { BackendCredential } from '../../src/upstream/credential.ts'
-import type { FreshToken, Usable } from '../../src/upstream/tokens.ts'
+import type { FreshToken, Usable } from '../../src/upstream/fresh-token.ts'
 import { createTokenExchange, type TokenExchange } from '../support/token-exchange.ts'
 import { createHouse, type House } from './house.ts'
 

@@ -1,6 +1,7 @@
 /** What becomes of a grant when its refresh does not succeed. */
 import { describe, expect, it } from 'vitest'
-import type { FreshToken, UpstreamTokenSource } from '../../src/upstream/tokens.ts'
+import type { FreshToken } from '../../src/upstream/fresh-token.ts'
+import type { UpstreamTokenSource } from '../../src/upstream/tokens.ts'
 import type { FaultKind } from '../support/fault-front.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { createHouse, type House } from './house.ts'

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { FreshToken, UpstreamTokenSource, Usable } from '../../src/upstream/tokens.ts'
+import type { FreshToken, Usable } from '../../src/upstream/fresh-token.ts'
+import type { UpstreamTokenSource } from '../../src/upstream/tokens.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { createHouse, type House } from './house.ts'
 

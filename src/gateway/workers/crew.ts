@@ -86,9 +86,7 @@ export function createCrew(options: CrewOptions): Crew {
       setTimeout(hire, delayMs)
     },
   }
-  const watch = setInterval(() => {
-    for (const member of serving(members)) replaceIfHung(member, watchMs, logger)
-  }, watchMs).unref()
+  const watch = startWatch(members, watchMs, logger)
 
   return {
     start: () => {
@@ -100,11 +98,7 @@ export function createCrew(options: CrewOptions): Crew {
     drain: async deadlineMs => {
       phase = 'ending'
       clearInterval(watch)
-      if (members.size === 0) return
-      for (const member of members) member.tell({ kind: 'drain' })
-      const deadline = setTimeout(() => killAll(members), deadlineMs)
-      await emptied
-      clearTimeout(deadline)
+      if (members.size > 0) await drainAll(members, emptied, deadlineMs)
     },
     kill: () => killAll(members),
   }
@@ -122,6 +116,23 @@ function serving(members: ReadonlySet<Member>): Member[] {
 
 function killAll(members: ReadonlySet<Member>): void {
   for (const member of members) member.kill()
+}
+
+async function drainAll(
+  members: ReadonlySet<Member>,
+  emptied: Promise<void>,
+  deadlineMs: number,
+): Promise<void> {
+  for (const member of members) member.tell({ kind: 'drain' })
+  const deadline = setTimeout(() => killAll(members), deadlineMs)
+  await emptied
+  clearTimeout(deadline)
+}
+
+function startWatch(members: ReadonlySet<Member>, watchMs: number, logger: Logger): NodeJS.Timeout {
+  return setInterval(() => {
+    for (const member of serving(members)) replaceIfHung(member, watchMs, logger)
+  }, watchMs).unref()
 }
 
 /** One whose event loop stands still would keep its connections for ever; its end is noticed as any other. */

@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import packageJson from '../../../package.json' with { type: 'json' }
-import type { ConfigFiles } from '../../config/load.ts'
+import type { ConfigFiles, LoadedConfig } from '../../config/load.ts'
 import type { GatewayConfig } from '../../config/schema.ts'
 import { createOpsApp, type Readiness } from '../../http/ops.ts'
 import type { Logger } from '../../observability/log.ts'
@@ -11,7 +11,6 @@ import { createMetrics, type Metrics } from '../../observability/metrics.ts'
 import { fingerprintConfig } from '../config-fingerprint.ts'
 import { createOpsServer } from '../ops.ts'
 import { type ReloaderOptions, reloadOnChange } from '../reload-on-change.ts'
-import type { Start } from '../start.ts'
 import { resolveUpstreams } from '../upstreams.ts'
 import { type Crew, createCrew } from './crew.ts'
 import type { Member } from './member.ts'
@@ -41,7 +40,11 @@ const END_WITHIN_MS = 10_000
  *
  * @throws the socket's error where a port cannot be bound; StartError where the workers do not come to serve
  */
-export async function startCrew(given: Start, count: number, logger: Logger): Promise<RunningCrew> {
+export async function startCrew(
+  given: LoadedConfig,
+  count: number,
+  logger: Logger,
+): Promise<RunningCrew> {
   const { file, config } = given
   const metrics = createMetrics(packageJson.version)
   metrics.configured(fingerprintConfig(config))

@@ -28,8 +28,7 @@ export function createPlainConnector(
   let retired: (() => void) | undefined
 
   const surroundings: ConnectionSurroundings = {
-    host: address ?? url.hostname.replace(/^\[|\]$/g, ''),
-    port: Number(url.port || 80),
+    ...{ host: address ?? url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 80) },
     connectTimeoutMs,
     rules: { parseHead: createHeadParser(), checkTrailers: createTrailerCheck() },
     buffer: Buffer.allocUnsafeSlow(READ_BYTES),
@@ -64,9 +63,7 @@ export function createPlainConnector(
     }
   }
 
-  const clock = setInterval(() => {
-    for (const connection of connections) connection.tick(TICK_MS)
-  }, TICK_MS).unref()
+  const clock = startClock(connections)
 
   const finishIfRetired = (): void => {
     if (!retired || connections.size > 0 || waiting.length > 0) return
@@ -92,6 +89,12 @@ export function createPlainConnector(
       for (const connection of [...connections]) connection.break()
     },
   }
+}
+
+function startClock(connections: ReadonlySet<Connection>): NodeJS.Timeout {
+  return setInterval(() => {
+    for (const connection of connections) connection.tick(TICK_MS)
+  }, TICK_MS).unref()
 }
 
 /** The same field comes with each answer, so only a new one is read. */

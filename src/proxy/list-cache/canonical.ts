@@ -8,7 +8,7 @@ const DEEPEST = 32
  *
  * @returns `undefined` where two parsers could read different values: keys that are repeated, or differ in case only; and where it is nested too deep
  */
-export function canonicalJson(text: string, span: Span, depth = 0): string | undefined {
+function canonicalJson(text: string, span: Span, depth = 0): string | undefined {
   if (depth > DEEPEST) return undefined
   const first = text[span.start]
   if (first !== '{' && first !== '[') return text.slice(span.start, span.end)

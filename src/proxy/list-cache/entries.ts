@@ -13,9 +13,9 @@ export type Entries = {
 }
 
 /** A lost message about a change is noticed after this, whatever life the backend promises. */
-export const LONGEST_FRESH_MS = 600_000
+const LONGEST_FRESH_MS = 600_000
 /** How long after its life an answer stands in for a backend that fails. */
-export const STALE_MS = 600_000
+const STALE_MS = 600_000
 
 const ENTRIES_AT_MOST = 4096
 const BYTES_AT_MOST = 64 * 1024 * 1024

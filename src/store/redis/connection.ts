@@ -1,3 +1,4 @@
+import { RateLimiterRedis } from 'rate-limiter-flexible'
 import type { Logger } from '../../observability/log.ts'
 import { createClient, type RedisAccess, type RedisClient, type RedisServers } from './clients.ts'
 import { createStoreClock } from './clock.ts'
@@ -26,6 +27,8 @@ export type RedisConnection = {
   readonly keys: Keys
   readonly run: Run
   readonly subscription: Subscription
+  /** It only counts: how many are too many, and in which time, is said with each. For use within `run`. */
+  readonly limiter: RateLimiterRedis
   /** Resolves when replicas have all that was written for this grant, or when they took too long. */
   confirmReplicas(grantId: string): Promise<void>
   /** Epoch seconds on the server's clock; on the local one until the server has answered once. */
@@ -33,10 +36,13 @@ export type RedisConnection = {
   close(): Promise<void>
 }
 
-export const DEFAULT_KEY_PREFIX = 'mcp-auth-gateway:'
-export const DEFAULT_DEADLINE_MS = 1_000
+const DEFAULT_KEY_PREFIX = 'mcp-auth-gateway:'
+const DEFAULT_DEADLINE_MS = 1_000
 
 const UPKEEP_INTERVAL_MS = 30_000
+
+/** The keys have their prefix already. */
+const COUNTING = { keyPrefix: '', points: Number.MAX_SAFE_INTEGER, duration: 1 }
 
 /**
  * Never waits for Redis and never throws because Redis is away: operations do, each within its deadline, until it is there.
@@ -50,6 +56,8 @@ export function createRedisConnection(
   const keys = createKeys(options.keyPrefix ?? DEFAULT_KEY_PREFIX)
   const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS
   const client = createClient(options.servers, options.access ?? {}, deadlineMs)
+  // At once: a pipeline that is open already knows no command that is defined later.
+  const limiter = new RateLimiterRedis({ storeClient: client, ...COUNTING })
   const readiness = watchReadiness(client, logger)
   const run = createRun(client, readiness, deadlineMs)
   const localNow = options.now ?? (() => Date.now() / 1000)
@@ -70,6 +78,7 @@ export function createRedisConnection(
     keys,
     run,
     subscription,
+    limiter,
     confirmReplicas: barrier.confirm,
     now: clock.now,
     async close() {

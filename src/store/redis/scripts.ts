@@ -139,17 +139,6 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1
 `
 
-/** KEYS: counter. ARGV: amount, window in ms. */
-const ADD_TO_RATE = `
-local count = redis.call('INCRBY', KEYS[1], ARGV[1])
-local left = redis.call('PTTL', KEYS[1])
-if left < 0 then
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  left = tonumber(ARGV[2])
-end
-return {count, left}
-`
-
 export const SCRIPTS = {
   issueCode: { lua: ISSUE_CODE, numberOfKeys: 1 },
   takeCode: { lua: TAKE_CODE, numberOfKeys: 1 },
@@ -164,7 +153,6 @@ export const SCRIPTS = {
   releaseLease: { lua: RELEASE_LEASE, numberOfKeys: 1 },
   writeUnderLease: { lua: WRITE_UNDER_LEASE, numberOfKeys: 2 },
   resealField: { lua: RESEAL_FIELD, numberOfKeys: 1 },
-  addToRate: { lua: ADD_TO_RATE, numberOfKeys: 1 },
 }
 
 type ScriptCommands<Context extends ClientContext> = {

@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest'
 import { createId } from '../../../src/domain/secret.ts'
 import { until } from '../until.ts'
-import { CROWD, SHORT_SECONDS, type Subject } from './subject.ts'
+import { CROWD, type Subject } from './subject.ts'
+
+const SHORT_SECONDS = 1
 
 export function promiseRates({ store, other, all }: Subject): void {
   it('counts for all replicas together: of any number at once, each sees another count', async () => {

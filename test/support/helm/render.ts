@@ -22,7 +22,7 @@ export type ChartRenderer = {
   close(): Promise<void>
 }
 
-export const RELEASE = 'gw'
+const RELEASE = 'gw'
 export const NAMESPACE = 'mcp'
 
 const SOURCE = join(import.meta.dirname, 'render.go')

@@ -9,7 +9,7 @@ import type { VendorAnswer, VendorRequest } from './vendor-server.ts'
 export const API = IDP_RESOURCE
 
 /** How long the Okta-like provider forgives a second use. */
-export const OKTA_GRACE_MS = 2000
+const OKTA_GRACE_MS = 2000
 
 /** A custom authorization server: its tokens are JWTs for a fixed audience; rotation with a grace period. */
 export const OKTA: VendorProfile = {
