@@ -168,7 +168,7 @@ function createServing(
   const { tokens: source, ...entrance } = createEntrance(config, parts)
   const tokens = observeTokens(source, metrics)
   const server = createAuthorizationServer(config, { ...parts, tokens }, surroundings)
-  const callLimits = describeCallLimits(config, { store, metrics })
+  const callLimits = describeCallLimits(config, { store, metrics, watchCache: caches.watch })
   const proxy = createProxy({
     publicUrl: config.publicUrl,
     backends: config.backends.map(backend => describeBackend(config, backend)),
@@ -184,8 +184,7 @@ function createServing(
     ...(tracing && { tracing }),
     observe: name => observeBackend(metrics.backend(name), audit),
     lists: { invalidations: store.invalidations, observe: metrics.lists },
-    logger,
-    now: store.now,
+    ...{ logger, now: store.now, watchCache: caches.watch },
   })
   const rest = createRest(entrance.createApp(server))
   return {

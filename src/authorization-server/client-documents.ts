@@ -38,7 +38,8 @@ export function createClientDocuments(
     onFailure: (clientId, { outcome, reason }) =>
       logger.warn({ clientId, outcome, reason }, 'no client metadata document'),
     now,
-    watch: size => watchCache('client_documents', size),
+    name: 'client_documents',
+    watchCache,
   })
   return {
     find: async clientId => {

@@ -34,7 +34,8 @@ export function createClientKeySource(
     onFailure: (jwksUri, { outcome, reason }) =>
       logger.warn({ jwksUri, outcome, reason }, 'no keys of a client'),
     now,
-    watch: size => watchCache('client_keys', size),
+    name: 'client_keys',
+    watchCache,
   })
   const local = new WeakMap<PublicKeySet, JWTVerifyGetKey>()
 

@@ -2,6 +2,7 @@ import type { Context } from 'hono'
 import { LRUCache } from 'lru-cache'
 import { OAuthError } from '../domain/oauth-error.ts'
 import type { RateLimit } from '../domain/rate.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { RateCounters } from '../store/port.ts'
 
 /** Endpoints that are counted together. */
@@ -16,6 +17,7 @@ export type EndpointLimitOptions = {
   onRefused: (group: EndpointGroup) => void
   /** Epoch seconds. */
   now: () => number
+  watchCache?: WatchCache
 }
 
 /**
@@ -38,9 +40,10 @@ const REMEMBERED_CALLERS = 10_000
 
 /** Before anybody has signed in there is nothing but the address to count by. All replicas count together. */
 export function createEndpointLimits(options: EndpointLimitOptions): LimitEndpoint {
-  const { limits, rates, callerOf, onRefused, now } = options
+  const { limits, rates, callerOf, onRefused, now, watchCache = watchNothing } = options
   // Whoever is over the limit is refused here until its window ends, so that a flood does not reach the store.
   const refused = new LRUCache<string, number>({ max: REMEMBERED_CALLERS })
+  watchCache('refused_callers', () => refused.size)
 
   const refuse = (group: EndpointGroup, retryAfterSeconds: number): never => {
     onRefused(group)

@@ -2,6 +2,7 @@ import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose'
 import { JWKSNoMatchingKey } from 'jose/errors'
 import { parsePublicKeys } from '../domain/public-keys.ts'
 import type { FetchFailure, GuardedFetch } from '../http/guarded-fetch.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import {
   createIssuerMetadataSource,
@@ -27,12 +28,16 @@ export function createIssuerKeySource(
   fetchJson: GuardedFetch,
   logger: Logger,
   now: () => number,
-  findMetadata = createIssuerMetadataSource(fetchJson, logger, now),
+  watchCache: WatchCache = watchNothing,
+  findMetadata = createIssuerMetadataSource(fetchJson, logger, now, watchCache),
 ): (options: IssuerKeysOptions) => JWTVerifyGetKey {
   const onFailure = (url: string, { outcome, reason }: FetchFailure): void =>
     logger.error({ url, outcome, reason }, 'no keys of an identity provider')
   const maxBytes = MAX_ISSUER_DOCUMENT_BYTES
-  const keySets = createRemoteDocuments({ fetchJson, maxBytes, onFailure, read: readKeySet, now })
+  const keySets = createRemoteDocuments({
+    ...{ fetchJson, maxBytes, onFailure, read: readKeySet, now, watchCache },
+    name: 'issuer_keys',
+  })
 
   return ({ issuer, jwksUri }) => {
     const locate = async () => jwksUri ?? jwksUriOf(await findMetadata(issuer))

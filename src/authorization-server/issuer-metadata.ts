@@ -1,5 +1,6 @@
 import { OAuthError } from '../domain/oauth-error.ts'
 import type { FetchFailure, GuardedFetch } from '../http/guarded-fetch.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import { createRemoteDocuments, type RemoteDocument } from './remote-documents.ts'
 
@@ -19,13 +20,17 @@ export function createIssuerMetadataSource(
   fetchJson: GuardedFetch,
   logger: Logger,
   now: () => number,
+  watchCache: WatchCache = watchNothing,
 ): (issuer: string) => Promise<IssuerMetadata> {
   const source = (level: 'debug' | 'error', urlOf: (issuer: string) => string) => {
     const onFailure = (url: string, { outcome, reason }: FetchFailure): void =>
       logger[level]({ url, outcome, reason }, 'no metadata of an issuer')
     const read = (json: unknown, url: string) => readMetadata(json, url, urlOf)
     const maxBytes = MAX_ISSUER_DOCUMENT_BYTES
-    const documents = createRemoteDocuments({ fetchJson, maxBytes, onFailure, read, now })
+    const documents = createRemoteDocuments({
+      ...{ fetchJson, maxBytes, onFailure, read, now, watchCache },
+      name: 'issuer_metadata',
+    })
     return (issuer: string) => documents.find(urlOf(issuer))
   }
   const find = source('debug', openIdMetadataUrlOf)

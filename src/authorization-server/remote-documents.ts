@@ -1,7 +1,7 @@
 import CachePolicy from 'http-cache-semantics'
 import { LRUCache } from 'lru-cache'
 import type { FetchedJson, FetchFailure, GuardedFetch } from '../http/guarded-fetch.ts'
-import type { CacheCounts } from '../observability/caches.ts'
+import { type CacheName, type WatchCache, watchNothing } from '../observability/caches.ts'
 
 /** A document at a stranger's URL, read, or why there is none. `unreachable` says nothing about the document. */
 export type RemoteDocument<T> = { outcome: 'found'; value: T } | FetchFailure
@@ -21,8 +21,8 @@ export type RemoteDocumentsOptions<T> = {
   onFailure(url: string, failure: FetchFailure): void
   /** Epoch seconds. */
   now: () => number
-  /** @param size how many there are */
-  watch?: (size: () => number) => CacheCounts
+  name: CacheName
+  watchCache?: WatchCache
 }
 
 type Copy<T> = { value: T; fetchedAt: number; freshUntil: number }
@@ -45,13 +45,14 @@ const RENEWAL_COOLDOWN_SECONDS = 30
 export function createRemoteDocuments<T extends object>(
   options: RemoteDocumentsOptions<T>,
 ): RemoteDocuments<T> {
-  const { fetchJson, maxBytes, read, onFailure, now } = options
+  const { fetchJson, maxBytes, read, onFailure, now, watchCache = watchNothing } = options
   const copies = new LRUCache<string, Copy<T>>({ max: MAX_DOCUMENTS })
-  const counts = options.watch?.(() => copies.size)
+  const { hits, misses } = watchCache(options.name, () => copies.size)
   // Apart from the copies, so that a flood of URLs that lead nowhere does not push out what is good.
   const failures = new LRUCache<string, { failure: FetchFailure; until: number }>({
     max: MAX_DOCUMENTS,
   })
+  watchCache('failed_documents', () => failures.size)
   const underWay = new Map<string, Promise<RemoteDocument<T>>>()
 
   async function fetchOnce(url: string): Promise<RemoteDocument<T>> {
@@ -93,7 +94,8 @@ export function createRemoteDocuments<T extends object>(
   const findCopy = (url: string, isGood: (copy: Copy<T>) => boolean) => {
     const copy = copies.get(url)
     const found = copy && isGood(copy) ? copy : undefined
-    if (counts) counts[found ? 'hits' : 'misses'].value += 1
+    if (found) hits.value += 1
+    else misses.value += 1
     return found && ({ outcome: 'found', value: found.value } as const)
   }
   return {

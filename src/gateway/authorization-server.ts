@@ -49,7 +49,7 @@ export function createAuthorizationServer(
     store,
     ring,
     clients: createClientSources(config, createGuardedFetch(), logger, now, watchCache),
-    enterpriseIssuers: createEnterpriseIssuers(config, send, logger, now),
+    enterpriseIssuers: createEnterpriseIssuers(config, send, logger, now, watchCache),
     accessTokens: createAccessTokens(ring, publicUrl, now),
     ...(asserts && { assertionKeys }),
     upstream: upstreamOf,
@@ -62,7 +62,7 @@ export function createAuthorizationServer(
       loginSeconds: lifetimes.loginSeconds,
     },
     ...(tracing && { tracing }),
-    limitEndpoint: describeEndpointLimits(config, { store, metrics }),
+    limitEndpoint: describeEndpointLimits(config, { store, metrics, watchCache }),
     ...{ logger, audit, now },
   }
 }

@@ -3,6 +3,7 @@ import { createIssuerKeySource } from '../authorization-server/issuer-keys.ts'
 import type { GatewayConfig } from '../config/schema.ts'
 import { isLoopbackHost } from '../config/urls.ts'
 import { createTrustedFetch } from '../http/trusted-fetch.ts'
+import type { WatchCache } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 
 /** The identity providers whose assertions count, as configured. A part of the composition in `gateway.ts`. */
@@ -11,10 +12,12 @@ export function createEnterpriseIssuers(
   send: typeof fetch,
   logger: Logger,
   now: () => number,
+  watchCache?: WatchCache,
 ): ReadonlyMap<string, EnterpriseIssuer> {
   const isPermitted = ({ protocol, hostname }: URL): boolean =>
     protocol === 'https:' || (protocol === 'http:' && isLoopbackHost(hostname))
-  const keysOf = createIssuerKeySource(createTrustedFetch(send, isPermitted), logger, now)
+  const fetchJson = createTrustedFetch(send, isPermitted)
+  const keysOf = createIssuerKeySource(fetchJson, logger, now, watchCache)
   const issuers = enterprise?.issuers ?? []
   return new Map(
     issuers.map(({ issuer, jwksUri, clients }) => [

@@ -80,20 +80,20 @@ function createOwnEntrance(config: GatewayConfig, parts: EntranceParts): Entranc
 type ExternalConfig = GatewayConfig & Required<Pick<GatewayConfig, 'authorizationServer'>>
 
 function createExternalEntrance(config: ExternalConfig, parts: EntranceParts): Entrance {
-  const { logger, upstreamOf, upstreamOptions, store } = parts
+  const { logger, upstreamOf, upstreamOptions, store, watchCache } = parts
   const { now } = store
   const presented = createPresentedTokens(
     describeTokenResources(config),
     now,
     undefined,
-    parts.watchCache,
+    watchCache,
   )
   const verify = createExternalVerification(config, { ...parts, now })
   return {
     authorizationServer: config.authorizationServer.issuer,
     admission: createExternalAdmission(verify, presented),
     tokens: createExchangedTokens({
-      ...{ logger, now, upstream: upstreamOf },
+      ...{ logger, now, watchCache, upstream: upstreamOf },
       grantOf: presented.findGrant,
       credentialOf: externalCredentialOf(config),
       assertions: createAssertions(config.publicUrl, parts),
@@ -103,9 +103,9 @@ function createExternalEntrance(config: ExternalConfig, parts: EntranceParts): E
   }
 }
 
-function createAssertions(publicUrl: string, { ring, store }: EntranceParts) {
+function createAssertions(publicUrl: string, { ring, store, watchCache }: EntranceParts) {
   const [signingKey] = deriveAssertionKeys(ring)
-  return createAssertionIssuer(signingKey, publicUrl, store.now)
+  return createAssertionIssuer(signingKey, publicUrl, store.now, watchCache)
 }
 
 /** Of one request each; no upstream, no requests. */

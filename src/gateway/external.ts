@@ -6,6 +6,7 @@ import { isLoopbackHost } from '../config/urls.ts'
 import { claimsOf } from '../domain/access-rule.ts'
 import { OAuthError } from '../domain/oauth-error.ts'
 import { createTrustedFetch } from '../http/trusted-fetch.ts'
+import type { WatchCache } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import type { TokenRules } from '../resource-server/access-token.ts'
 import type { ExternalCredential } from '../resource-server/exchanged-tokens.ts'
@@ -19,28 +20,37 @@ import { isLocal } from '../upstream/credential.ts'
 
 type ExternalConfig = GatewayConfig & Required<Pick<GatewayConfig, 'authorizationServer'>>
 
-type Means = { send: typeof fetch; logger: Logger; now: () => number }
+type Means = {
+  send: typeof fetch
+  logger: Logger
+  now: () => number
+  watchCache?: WatchCache
+}
 
 const INTROSPECTION_TIMEOUT_MS = 5000
 
 /** How the tokens of the authorization server are verified: by its keys, or by asking it. */
 export function createExternalVerification(
   config: ExternalConfig,
-  { send, logger, now }: Means,
+  { watchCache, ...means }: Means,
 ): VerifyPresented {
+  const { send, logger, now } = means
   const { issuer, jwksUri, introspection } = config.authorizationServer
   const rules = describeRules(config)
   const fetchJson = createTrustedFetch(send, isPermitted)
-  const findMetadata = createIssuerMetadataSource(fetchJson, logger, now)
+  const findMetadata = createIssuerMetadataSource(fetchJson, logger, now, watchCache)
   if (!introspection) {
-    const keysOf = createIssuerKeySource(fetchJson, logger, now, findMetadata)
+    const keysOf = createIssuerKeySource(fetchJson, logger, now, watchCache, findMetadata)
     return createSignedTokens(keysOf({ issuer, jwksUri }), rules, now)
   }
   const { endpoint } = introspection
   const locate = async () =>
     endpoint ?? usableEndpoint((await findMetadata(issuer)).introspectionEndpoint)
   const timeoutMs = INTROSPECTION_TIMEOUT_MS
-  return createIntrospection({ ...introspection, locate, rules, timeoutMs, send, logger, now })
+  return createIntrospection({
+    ...{ ...introspection, ...means, locate, rules, timeoutMs },
+    ...(watchCache && { watchCache }),
+  })
 }
 
 export function describeTokenResources({ publicUrl, backends }: GatewayConfig): TokenResource[] {

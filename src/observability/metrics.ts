@@ -70,8 +70,12 @@ export function createMetrics(version: string): Metrics {
     labelNames: ['cache', 'result'],
   })
   const countsOf = (name: CacheName) => ({
-    hits: cacheLookUps.cell(name, 'hit'),
-    misses: cacheLookUps.cell(name, 'miss'),
+    get hits() {
+      return cacheLookUps.cell(name, 'hit')
+    },
+    get misses() {
+      return cacheLookUps.cell(name, 'miss')
+    },
   })
   const lookUpCells = new Map<string, { value: number }>()
   const gauges = createGauges(registry)

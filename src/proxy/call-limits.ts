@@ -1,7 +1,8 @@
 import type { AccessTokenClaims } from '../domain/access-token.ts'
 import type { RateLimit } from '../domain/rate.ts'
+import type { WatchCache } from '../observability/caches.ts'
 import type { RateCounters } from '../store/port.ts'
-import { readMessages } from './message.ts'
+import { readMessages, saysOtherCharset } from './message.ts'
 import { type Counter, createSharedCounters } from './shared-counters.ts'
 
 /** What calls are counted by. */
@@ -19,6 +20,7 @@ export type CallLimitOptions = {
   now: () => number
   /** Between two looks at what the other replicas have counted. */
   syncIntervalMs?: number
+  watchCache?: WatchCache
 }
 
 type Caller = Pick<AccessTokenClaims, 'subject' | 'clientId'>
@@ -27,52 +29,75 @@ type Caller = Pick<AccessTokenClaims, 'subject' | 'clientId'>
 export type CallLimits = {
   take(caller: Caller, backend: string): Excess | undefined
   /** Counts each tool that a body calls. */
-  takeTools(caller: Caller, backend: string, body: Buffer | undefined): Excess | undefined
+  takeTools(caller: Caller, backend: string, sent: Sent): Excess | undefined
   close(): void
 }
 
-type Counted = { limit: CallLimit; counter: Counter }
+/** A request's body, and its fields as a flat list. */
+type Sent = { body: Buffer | undefined; fields: readonly string[] }
+
+type Counted = { limit: CallLimit; counter: Counter; times: number }
+
+/** Longer names are none that a server should have. @see MCP, "Tool Names" */
+const LONGEST_TOOL = 128
+/** Only an older version of the protocol knows several calls in one body. */
+const CALLS_AT_ONCE = 100
 
 /** @returns nothing where there is no limit */
 export function createCallLimits(options: CallLimitOptions): CallLimits | undefined {
   const { limits, rates, onRefused, now } = options
   if (Object.values(limits).every(rate => rate === 'off')) return undefined
   const counters = createSharedCounters(rates, now, options.syncIntervalMs)
+  // A caller can think up as many tools as it likes; those must not crowd out what callers are counted by.
+  const ofTools = createSharedCounters(rates, now, options.syncIntervalMs)
+  options.watchCache?.('call_counts', () => counters.count() + ofTools.count())
 
-  const count = (limit: CallLimit, ...names: string[]): Counted[] => {
+  const count = (limit: CallLimit, names: readonly string[], times = 1): Counted[] => {
     const rate = limits[limit]
     if (rate === 'off') return []
-    return [{ limit, counter: counters.find(JSON.stringify([limit, ...names]), rate) }]
+    const key = JSON.stringify([limit, ...names])
+    return [{ limit, counter: (limit === 'tool' ? ofTools : counters).find(key, rate), times }]
   }
   const takeAll = (counted: readonly Counted[]): Excess | undefined => {
-    for (const { limit, counter } of counted) {
-      const retryAfterSeconds = counters.waitFor(counter)
+    for (const { limit, counter, times } of counted) {
+      const retryAfterSeconds = counters.waitFor(counter, times)
       if (retryAfterSeconds === 0) continue
       onRefused(limit)
       return { limit, retryAfterSeconds }
     }
-    for (const { counter } of counted) counters.take(counter)
+    for (const { limit, counter, times } of counted) {
+      if (limit === 'tool') ofTools.take(counter, times)
+      else counters.take(counter, times)
+    }
     return undefined
   }
 
   return {
     take: ({ subject, clientId }, backend) =>
       takeAll([
-        ...count('subject', subject),
-        ...count('client', clientId),
-        ...count('backend', backend),
+        ...count('subject', [subject]),
+        ...count('client', [clientId]),
+        ...count('backend', [backend]),
       ]),
-    takeTools({ subject }, backend, body) {
+    takeTools({ subject }, backend, { body, fields }) {
       if (limits.tool === 'off' || !body) return undefined
-      return takeAll(toolsOf(body).flatMap(tool => count('tool', subject, backend, tool)))
+      const tools = Map.groupBy(toolsOf(body, fields), tool => tool)
+      return takeAll(
+        [...tools].flatMap(([tool, { length }]) => count('tool', [subject, backend, tool], length)),
+      )
     },
-    close: counters.close,
+    close() {
+      counters.close()
+      ofTools.close()
+    },
   }
 }
 
-/** What cannot be read has no name, and is counted like a tool without one: a backend may read it nevertheless. */
-function toolsOf(body: Buffer): string[] {
+/** What cannot be read has no name, and is counted like a tool without one: a backend may read it nevertheless. So is what no honest client asks for. */
+function toolsOf(body: Buffer, fields: readonly string[]): string[] {
   const reading = readMessages(body, [])
-  if (reading.outcome !== 'read') return ['']
-  return reading.asks.flatMap(({ tool }) => (tool === undefined ? [] : [tool]))
+  if (reading.outcome !== 'read' || saysOtherCharset(fields)) return ['']
+  const tools = reading.asks.flatMap(({ tool }) => (tool === undefined ? [] : [tool]))
+  const areMany = tools.length > CALLS_AT_ONCE
+  return tools.map(tool => (areMany || tool.length > LONGEST_TOOL ? '' : tool))
 }

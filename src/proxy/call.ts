@@ -25,9 +25,12 @@ export type Arrival = {
   trace?: CallTrace
 }
 
+/** The request that is answered with notifications. @see MCP 2026-07-28, "Subscriptions" */
+export const LISTEN = 'subscriptions/listen'
+
 /** What a request is, by what its client says of it: nobody has read its body yet. */
 export function loadOf({ req, head }: Pick<Arrival, 'req' | 'head'>): Load {
-  return req.method === 'GET' || head.mcpMethod === 'subscriptions/listen' ? 'streams' : 'calls'
+  return req.method === 'GET' || head.mcpMethod === LISTEN ? 'streams' : 'calls'
 }
 
 /** The attempt that a call is waiting for. */

@@ -1,5 +1,6 @@
 import ipaddr from 'ipaddr.js'
 import { LRUCache } from 'lru-cache'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 
 type Hop = { address: string; isTrusted: boolean }
 
@@ -16,9 +17,13 @@ const NOBODY: Hop = { address: 'unknown', isTrusted: false }
  * @param trustedProxies addresses and CIDR blocks; none is trusted by default
  * @throws where one of them is neither
  */
-export function createHopReader(trustedProxies: readonly string[]): ReadHops {
+export function createHopReader(
+  trustedProxies: readonly string[],
+  watchCache: WatchCache = watchNothing,
+): ReadHops {
   const blocks = trustedProxies.map(parseBlock)
   const known = new LRUCache<string, Hop>({ max: REMEMBERED_HOPS })
+  watchCache('addresses', () => known.size)
 
   const find = (text: string): Hop | undefined => {
     const remembered = known.get(text)

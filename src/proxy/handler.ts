@@ -4,7 +4,7 @@ import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Admit } from './admission.ts'
 import type { Backend } from './backends.ts'
 import { holdBody } from './body.ts'
-import { type Arrival, Call, loadOf } from './call.ts'
+import { type Arrival, Call, LISTEN, loadOf } from './call.ts'
 import type { CallLimits, Excess } from './call-limits.ts'
 import { CallTrace, runTraced } from './call-trace.ts'
 import { abandon, type Connections } from './connections.ts'
@@ -13,6 +13,7 @@ import { enforce } from './enforcement.ts'
 import { equip } from './equipment.ts'
 import type { Failure } from './failures.ts'
 import type { RequestHead } from './headers.ts'
+import { readMessages } from './message.ts'
 import type { Challenges } from './protected-resource.ts'
 import type { Refusals, Why } from './refusals.ts'
 import { createShares, type ShareLimits } from './shares.ts'
@@ -182,7 +183,9 @@ async function proceed(call: Call, options: HandlerOptions): Promise<void> {
   const { tokens, forward, refusals } = options
   const { head, correlationId, backend } = call.arrival
   if (head.hasBody && !(await hold(call, options))) return
-  const excess = options.callLimits?.takeTools(call.claims, backend.name, call.body)
+  const excess = options.callLimits?.takeTools(call.claims, backend.name, {
+    ...{ body: call.body, fields: head.passed },
+  })
   if (excess) return refusals.fail(call, 'rateLimited', describeExcess(excess))
   if (backend.policy && !enforce(call, backend.policy, refusals)) return
   const { grantId } = call.claims
@@ -203,11 +206,25 @@ async function hold(call: Call, { limits, refusals }: HandlerOptions): Promise<b
   if (call.isOver) return false
   if (held.outcome === 'held') {
     call.body = held.body
-    return true
+    return !call.isListening || holdsToListening(call, held.body, refusals)
   }
   if (held.outcome === 'gone') abandon(call)
   else refusals.fail(call, 'bodyTooLarge', { reason: 'sent' })
   return false
+}
+
+/**
+ * What says in its fields that it only listens is spared the limits of time that calls have, and may be ended at any moment; a call that says so is refused.
+ *
+ * @returns whether the call goes on
+ */
+function holdsToListening(call: Call, body: Buffer, { fail }: Pick<Refusals, 'fail'>): boolean {
+  const { req, head } = call.arrival
+  if (req.method === 'GET') return true
+  const reading = readMessages(body, head.passed)
+  const isTrue = reading.outcome === 'read' && reading.asks.every(({ method }) => method === LISTEN)
+  if (!isTrue) fail(call, 'headerMismatch', { reason: 'a call that says that it only listens' })
+  return isTrue
 }
 
 function describeExcess({ limit, retryAfterSeconds }: Excess): Why {

@@ -31,9 +31,7 @@ const ENCODED = /^=\?base64\?((?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z
 /** @param fields of the request as they go to the backend, flat */
 export function readMessages(body: Uint8Array, fields: readonly string[]): Reading {
   try {
-    if (valuesOf(fields, 'content-type').some(namesOtherCharset)) {
-      throw new Unreadable('the body is said not to be UTF-8')
-    }
+    if (saysOtherCharset(fields)) throw new Unreadable('the body is said not to be UTF-8')
     const asks = readBody(body)
     return findMismatch(asks, fields) ?? { outcome: 'read', asks }
   } catch (error) {
@@ -106,9 +104,9 @@ function mismatch(field: string): Reading & { outcome: 'mismatch' } {
   return { outcome: 'mismatch', reason: `${field} and the body differ` }
 }
 
-/** Several fields, or a parameter twice, and each of them counts. */
-function namesOtherCharset(contentType: string): boolean {
-  return /charset/i.test(contentType.replaceAll(UTF_8, ''))
+/** Whether the body is said to be anything else than UTF-8; of several fields, or a parameter that is repeated, each counts. @param fields flat */
+export function saysOtherCharset(fields: readonly string[]): boolean {
+  return valuesOf(fields, 'content-type').some(type => /charset/i.test(type.replaceAll(UTF_8, '')))
 }
 
 function isValidated(version: string): boolean {

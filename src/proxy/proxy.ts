@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { createCorrelationId } from '../domain/secret.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import type { Tracing } from '../observability/trace.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
@@ -62,6 +63,7 @@ export type ProxyOptions = {
   resolveName?: ResolveName
   /** Between two looks at quiet event streams. */
   heartbeatMs?: number
+  watchCache?: WatchCache
 }
 
 export type Proxy = {
@@ -120,7 +122,7 @@ export function createProxy(options: ProxyOptions): Proxy {
   const clock = startClock(connections, backends, relieved)
   const forward = createForward({
     ...{ tokens, streams, refusals: relieved, random },
-    inject: createInjection(publicUrl, options.trustedProxies),
+    inject: createInjection(options),
     onAnswer: (call, head) => {
       noteAnswered(call)
       warnOfSessions(call, head)
@@ -220,15 +222,17 @@ function createRoutes(
 }
 
 /** Scheme and host are those of `publicUrl`, whatever a request says that they are. */
-function createInjection(
-  publicUrl: string,
-  trustedProxies: readonly string[],
-): ForwardOptions['inject'] {
+function createInjection({
+  publicUrl,
+  trustedProxies,
+  watchCache = watchNothing,
+}: ProxyOptions): ForwardOptions['inject'] {
   const { protocol, host } = new URL(publicUrl)
   const scheme = protocol.slice(0, -1)
-  const readHops = createHopReader(trustedProxies)
+  const readHops = createHopReader(trustedProxies, watchCache)
   // One string for each token, so that what is found out about it is found out once.
   const bearers = new LRUCache<string, string>({ max: BEARER_CACHE_SIZE })
+  watchCache('bearers', () => bearers.size)
   const bearerOf = (accessToken: string): string => {
     const known = bearers.get(accessToken)
     if (known !== undefined) return known

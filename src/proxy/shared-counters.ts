@@ -16,9 +16,11 @@ export type Counter = {
 
 export type SharedCounters = {
   find(key: string, rate: Rate): Counter
-  /** Seconds until there is room again; 0 where there is some now. */
-  waitFor(counter: Counter): number
-  take(counter: Counter): void
+  /** Seconds until there is room again; 0 where there is room for as many now. */
+  waitFor(counter: Counter, times: number): number
+  take(counter: Counter, times: number): void
+  /** How many there are. */
+  count(): number
   close(): void
 }
 
@@ -71,15 +73,17 @@ export function createSharedCounters(
       counters.set(key, counter)
       return counter
     },
-    waitFor(counter) {
+    waitFor(counter, times) {
       const left = counter.endsAt - now()
       if (left <= 0) begin(counter)
-      return counter.total + counter.pending < counter.rate.count ? 0 : Math.max(left, 1)
+      const isRoom = counter.total + counter.pending + times <= counter.rate.count
+      return isRoom ? 0 : Math.max(left, 1)
     },
-    take(counter) {
-      counter.pending += 1
+    take(counter, times) {
+      counter.pending += times
       changed.add(counter)
     },
+    count: () => counters.size,
     close: () => clearInterval(timer),
   }
 }

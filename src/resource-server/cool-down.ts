@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { FreshToken, Usable } from '../upstream/fresh-token.ts'
 
 type Failed = Exclude<FreshToken, Usable>
@@ -14,8 +15,9 @@ const GONE_MS = 5000
 const AT_LEAST_MS = 1000
 const AT_MOST_MS = 60_000
 
-export function createCoolDown(): CoolDown {
+export function createCoolDown(watchCache: WatchCache = watchNothing): CoolDown {
   const cooling = new LRUCache<string, Failed>({ max: SIZE })
+  watchCache('failed_exchanges', () => cooling.size)
   return {
     begin: (grantId, answer) => void cooling.set(grantId, answer, { ttl: lifeMs(answer) }),
     find: grantId => cooling.get(grantId),

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { DerivedToken, Grant } from '../domain/grant.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import type { ExchangeCredential } from '../upstream/credential.ts'
 import { isSubjectRefused } from '../upstream/exchange.ts'
@@ -19,6 +20,7 @@ export type ExchangesOptions = {
   timeoutMs: number
   /** How many exchanged tokens are held at most. */
   cacheSize?: number
+  watchCache?: WatchCache
 }
 
 /** Exchanged tokens, each held in this process for the presented one and its backend, and no longer than both live. */
@@ -45,11 +47,12 @@ const CACHE_SIZE = 20_000
 const TOO_YOUNG_TO_BLAME_SECONDS = 5
 
 export function createExchanges(options: ExchangesOptions): Exchanges {
-  const { now, logger } = options
+  const { now, logger, watchCache = watchNothing } = options
   const held = new LRUCache<string, { derived: DerivedToken; jitter: number }>({
     max: options.cacheSize ?? CACHE_SIZE,
   })
-  const cooling = createCoolDown()
+  const { hits, misses } = watchCache('exchanged_tokens', () => held.size)
+  const cooling = createCoolDown(watchCache)
   const running = new Map<string, Promise<FreshToken>>()
 
   const start = async (
@@ -82,9 +85,13 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
     find: (grant, credential) => {
       const { grantId, upstreamTokens } = grant
       const known = held.get(grantId)
-      if (!known || upstreamTokens.expiresAt <= now()) return undefined
-      const freshness = judgeFreshness(known.derived, now(), known.jitter)
-      if (freshness === 'stale') return undefined
+      const isGood = known !== undefined && upstreamTokens.expiresAt > now()
+      const freshness = isGood ? judgeFreshness(known.derived, now(), known.jitter) : 'stale'
+      if (!isGood || freshness === 'stale') {
+        misses.value += 1
+        return undefined
+      }
+      hits.value += 1
       const isDue = freshness === 'ahead' && !running.has(grantId) && !cooling.find(grantId)
       if (isDue) void run(grant, credential)
       return usable(grant, known.derived.accessToken, 'cache')

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { digest } from '../domain/secret.ts'
 import { readBoundedJson } from '../http/trusted-fetch.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import { readAccessToken, type TokenRules } from './access-token.ts'
 import { refused, unavailable, type Verification, type VerifyPresented } from './verification.ts'
@@ -19,6 +20,7 @@ export type IntrospectionOptions = {
   logger: Logger
   /** Epoch seconds. */
   now: () => number
+  watchCache?: WatchCache
 }
 
 const MAX_BYTES = 256 * 1024
@@ -35,11 +37,12 @@ const AT_ONCE = 256
  * @see RFC 7662 sections 2 and 4
  */
 export function createIntrospection(options: IntrospectionOptions): VerifyPresented {
-  const { now } = options
+  const { now, watchCache = watchNothing } = options
   const underWay = new Map<string, Promise<Verification>>()
   const refusals = new LRUCache<string, { answer: Verification; until: number }>({
     max: REFUSALS_REMEMBERED,
   })
+  const { hits, misses } = watchCache('refused_tokens', () => refusals.size)
   const ask = async (id: string, token: string): Promise<Verification> => {
     const answer = await introspect(token, options)
     if (answer.outcome === 'refused') refusals.set(id, { answer, until: now() + REFUSED_SECONDS })
@@ -48,7 +51,11 @@ export function createIntrospection(options: IntrospectionOptions): VerifyPresen
   return async token => {
     const id = digest(token)
     const known = refusals.get(id)
-    if (known && known.until > now()) return known.answer
+    if (known && known.until > now()) {
+      hits.value += 1
+      return known.answer
+    }
+    misses.value += 1
     const joined = underWay.get(id)
     if (joined) return joined
     if (underWay.size >= AT_ONCE) return unavailable('too many introspections at once', 1)

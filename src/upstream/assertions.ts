@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { AssertionKey } from '../domain/assertion-key.ts'
 import type { Grant } from '../domain/grant.ts'
 import { createId } from '../domain/secret.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { AssertionCredential } from './credential.ts'
 
 /** Mints what backends get that take the gateway's word. */
@@ -27,18 +28,22 @@ export function createAssertionIssuer(
   { kid, privateKey }: AssertionKey,
   issuer: string,
   now: () => number,
+  watchCache: WatchCache = watchNothing,
 ): AssertionIssuer {
   const minted = new LRUCache<string, { grant: Grant; token: string; until: number }>({
     max: CACHE_SIZE,
   })
+  const { hits, misses } = watchCache('assertions', () => minted.size)
   const head = encode({ alg: 'ES256', typ: 'JWT', kid })
 
   return {
     mint: (grant, credential) => {
       const known = minted.get(grant.grantId)
       if (known && known.grant.identity === grant.identity && now() < known.until) {
+        hits.value += 1
         return known.token
       }
+      misses.value += 1
       const claims = describeUser(grant, credential, issuer, Math.floor(now()))
       const signed = `${head}.${encode(claims)}`
       const signature = sign('sha256', Buffer.from(signed), {

@@ -1,5 +1,6 @@
 /** What the refreshes of upstream tokens work with, and what they come to. */
 import type { Grant, GrantLifetime } from '../domain/grant.ts'
+import type { WatchCache } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import type { GrantStore } from '../store/port.ts'
 import type { Injector } from './injection.ts'
@@ -25,6 +26,7 @@ export type RefresherOptions = {
   /** Bound of one refresh, all tries together. */
   refreshTimeoutMs: number
   lifetime: GrantLifetime
+  watchCache?: WatchCache
   injector: Injector
 }
 

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Grant } from '../domain/grant.ts'
 import { OutageError } from '../domain/outage.ts'
 import { createId } from '../domain/secret.ts'
+import { type WatchCache, watchNothing } from '../observability/caches.ts'
 import type { Logger } from '../observability/log.ts'
 import { type Changes, createChanges } from './changes.ts'
 import { claimLease } from './held-lease.ts'
@@ -38,7 +39,7 @@ const COOL_DOWN_AT_MOST_MS = 60_000
 
 export function createRefresher(options: RefresherOptions): Refresher {
   const running = new Map<string, Promise<RefreshOutcome>>()
-  const cooling = createCoolDown()
+  const cooling = createCoolDown(options.watchCache)
   const changes = createChanges()
   const closing = new AbortController()
 
@@ -83,8 +84,9 @@ export function createRefresher(options: RefresherOptions): Refresher {
 }
 
 /** Remembers failures: for a moment, or for as long as the upstream asked to be left alone. */
-function createCoolDown() {
+function createCoolDown(watchCache: WatchCache = watchNothing) {
   const cooling = new LRUCache<string, { outcome: Unavailable; endsAt: number }>({ max: 20_000 })
+  watchCache('failed_refreshes', () => cooling.size)
   return {
     begin: (grantId: string, outcome: Unavailable): void => {
       // A second less than callers are told: who comes back in time finds it over.

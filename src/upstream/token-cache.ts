@@ -31,6 +31,7 @@ export function createTokenCache({
   const cache = new LRUCache<string, { usable: Usable; jitter: number }>({ max, ttl })
   const gone = new LRUCache<string, Gone>({ max, ttl })
   const { hits, misses } = watchCache('grants', () => cache.size)
+  watchCache('ended_grants', () => gone.size)
   const forgetOlder = (grantId: string, version: number): void => {
     const cached = cache.peek(grantId)
     if (cached && cached.usable.grant.version < version) cache.delete(grantId)

@@ -29,6 +29,7 @@ function createDocuments() {
     read: json => (json && typeof json === 'object' && 'v' in json ? json : 'has no v'),
     onFailure: (_, failure) => void failures.push(failure),
     now: () => clock,
+    name: 'client_documents',
   })
 }
 
@@ -152,6 +153,7 @@ describe('failures', () => {
       read: () => ({}),
       onFailure: () => {},
       now: () => clock,
+      name: 'client_documents',
     })
     await documents.find('good')
     for (let i = 0; i < 3000; i++) await documents.find(`bad ${i}`)

@@ -1,5 +1,5 @@
 /** One gateway in two processes that share a port, as it starts, runs, loses one of them and stops. */
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, request, type ServerResponse } from 'node:http'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { listen } from '../../src/dev/listen.ts'
@@ -156,6 +156,15 @@ function startLoad(session: Session, at: { origin: string }, loops: number) {
   }
 }
 
+/** A status, of a request that `fetch` would not send. */
+function askOps({ opsOrigin }: GatewayProcess, method: string, path: string) {
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()
+  request(opsOrigin + path, { method, agent: false }, res => resolve(res.resume().statusCode))
+    .on('error', reject)
+    .end()
+  return promise
+}
+
 describe('two workers', () => {
   it(
     'share one login and one port, and their metrics are one sum',
@@ -218,6 +227,20 @@ describe('two workers', () => {
       expect(await metric(gateway, 'mcp_gateway_workers')).toBe(2)
       expect(await metric(gateway, 'mcp_gateway_worker_losses_total')).toBe(1)
       expect(await metric(gateway, CALLS)).toBeGreaterThanOrEqual(before)
+    },
+    TIMEOUT_MS,
+  )
+
+  it(
+    'live on whatever the ops listener is asked',
+    async () => {
+      const { gateway } = await setUp()
+      for (const method of ['TRACE', 'PROPFIND', 'OPTIONS', 'HEAD', 'PUT']) {
+        expect(await askOps(gateway, method, '/admin/backends')).toBeGreaterThanOrEqual(400)
+        expect(await askOps(gateway, method, '/admin//x')).toBeGreaterThanOrEqual(400)
+      }
+      expect(await askOps(gateway, 'GET', '/admin/backends')).toBe(200)
+      expect(await metric(gateway, 'mcp_gateway_worker_losses_total')).toBe(0)
     },
     TIMEOUT_MS,
   )

@@ -234,6 +234,31 @@ describe('the alert rules', () => {
 
 describe('docs/observability.md', () => {
   const page = readPage('docs/observability.md')
+
+  it('has each cache of the running gateway in its table, with a star where look-ups are counted', () => {
+    const [, section = ''] = page.text.split('\n## Caches\n')
+    const rows = [...section.matchAll(/\| `([a-z_]+)`( \\\*)? \|$/gm)]
+    const cachesOf = (metric: string) =>
+      exported.samples.flatMap(({ name, labels }) =>
+        name === metric ? [/cache="(\w+)"/.exec(labels)?.[1]] : [],
+      )
+    const documented = rows.map(([, name]) => name)
+    expect(documented.toSorted()).toEqual(cachesOf('mcp_gateway_cache_entries').toSorted())
+    const starred = rows.flatMap(([, name, star]) => (star === undefined ? [] : [name]))
+    const counted = cachesOf('mcp_gateway_cache_lookups_total')
+    expect(counted).toContain('access_tokens')
+    expect(starred).toEqual(expect.arrayContaining(counted))
+  })
+
+  it.each(['access_tokens', 'addresses', 'bearers', 'grants'])(
+    'and the gauge of %s shows what a call leaves there',
+    cache => {
+      const isIt = ({ name, labels }: Sample) =>
+        name === 'mcp_gateway_cache_entries' && labels.includes(`cache="${cache}"`)
+      expect(exported.samples.find(isIt)?.value).toBeGreaterThan(0)
+    },
+  )
+
   const rows = [...page.text.matchAll(/^\| `(mcp_gateway_\w+)` \|(.*)$/gm)].map(
     ([, metric = '', rest = '']) => ({
       metric,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { CACHE_NAMES } from '../../src/observability/caches.ts'
 import { createMetrics } from '../../src/observability/metrics.ts'
 
 const SOURCES = {
@@ -46,7 +47,10 @@ describe('caches', () => {
       const { hits, misses } = caches.watch('grants', () => size)
       hits.value += 2
       misses.value += 1
-      expect(caches.sizes()).toEqual(new Map([['grants', size]]))
+      caches.watch('grants', () => 10)
+      expect(caches.sizes().get('grants')).toBe(size + 10)
+      expect([...caches.sizes().keys()]).toEqual(CACHE_NAMES)
+      expect(caches.sizes().get('assertions')).toBe(0)
     }
     const { text } = await metrics.render({
       ...SOURCES,
@@ -55,5 +59,8 @@ describe('caches', () => {
     expect(text).toContain('mcp_gateway_cache_lookups_total{cache="grants",result="hit"} 4\n')
     expect(text).toContain('mcp_gateway_cache_lookups_total{cache="grants",result="miss"} 2\n')
     expect(text).toContain('mcp_gateway_cache_entries{cache="grants"} 4\n')
+    // What nobody counts is not there as if it were never looked at.
+    metrics.caches().watch('bearers', () => 1)
+    expect(await render(metrics)).not.toContain('cache="bearers",result')
   })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Rate } from '../../src/domain/rate.ts'
+import { watchNothing } from '../../src/observability/caches.ts'
 import { type CallLimit, createCallLimits } from '../../src/proxy/call-limits.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import type { RateCounters } from '../../src/store/port.ts'
@@ -48,6 +49,21 @@ describe('a limit of calls', () => {
     expect(limits.take(ALICE, 'crm')).toBeUndefined()
   })
 
+  test('holds a count for each whom it counts, and says how many there are', () => {
+    const sizes: [string, () => number][] = []
+    const limits = createCallLimits({
+      ...{ limits: { ...NONE, subject: TWO }, rates: createMemoryStore().rates, now: () => 0 },
+      onRefused: () => {},
+      watchCache: (name, size) => {
+        sizes.push([name, size])
+        return watchNothing(name, size)
+      },
+    })!
+    onTestFinished(limits.close)
+    for (const caller of [ALICE, BOB, ALICE]) limits.take(caller, 'crm')
+    expect(sizes.map(([name, size]) => [name, size()])).toEqual([['call_counts', 2]])
+  })
+
   test.each([
     [
       'client',
@@ -66,7 +82,8 @@ describe('a limit of calls', () => {
 
   test('of a tool counts one tool of one user, and what cannot be read as one', () => {
     const limits = setUp({ tool: TWO }).open()
-    const take = (body: Buffer, caller = ALICE) => limits.takeTools(caller, 'crm', body)?.limit
+    const take = (body: Buffer, caller = ALICE) =>
+      limits.takeTools(caller, 'crm', { body, fields: [] })?.limit
     for (let n = 0; n < 2; n += 1) expect(take(call('export'))).toBeUndefined()
     expect(take(call('export'))).toBe('tool')
     expect(take(call('search'))).toBeUndefined()
@@ -75,6 +92,35 @@ describe('a limit of calls', () => {
     for (let n = 0; n < 2; n += 1) expect(take(twofold)).toBeUndefined()
     expect(take(twofold)).toBe('tool')
     expect(take(Buffer.from('{"method":"ping"}'))).toBeUndefined()
+  })
+
+  test('of a tool counts each call of a body that has several', () => {
+    const limits = setUp({ tool: TWO }).open()
+    const take = (...calls: Buffer[]) =>
+      limits.takeTools(ALICE, 'crm', { body: Buffer.from(`[${calls}]`), fields: [] })?.limit
+    expect(take(call('export'), call('export'), call('export'))).toBe('tool')
+    expect(take(call('export'), call('search'), call('export'))).toBeUndefined()
+    expect(take(call('export'))).toBe('tool')
+    expect(take(call('search'))).toBeUndefined()
+  })
+
+  test.each([
+    ['names that are too long', [[call('a'.repeat(200))], [call('b'.repeat(200))]]],
+    ['very many at once', [Array.from({ length: 101 }, (_, n) => call(`t${n}`))]],
+  ])('of a tool counts as one what no client would ask for: %s', (_, bodies) => {
+    const limits = setUp({ tool: { count: 100, windowSeconds: 60 } }).open()
+    const take = (calls: Buffer[]) =>
+      limits.takeTools(ALICE, 'crm', { body: Buffer.from(`[${calls}]`), fields: [] })?.limit
+    for (let n = 0; n < 50; n += 1) for (const body of bodies) take(body)
+    expect(take(bodies[0] ?? [])).toBe('tool')
+  })
+
+  test('of a tool counts a body in another charset as one that cannot be read', () => {
+    const limits = setUp({ tool: { count: 1, windowSeconds: 60 } }).open()
+    const fields = ['Content-Type', 'application/json; charset=utf-7']
+    const take = (tool: string) =>
+      limits.takeTools(ALICE, 'crm', { body: call(tool), fields })?.limit
+    expect([take('a'), take('b')]).toEqual([undefined, 'tool'])
   })
 
   test('counts a call that one limit refuses with none of the others', () => {

@@ -323,11 +323,14 @@ describe('shutdown', () => {
   })
 
   test.each([
-    ['a subscription with the result that it is owed', '{"id": "s-1", "method": "x"}', '"s-1"'],
-    ['one whose id is a number', '{"method":"x","id":7}', '7'],
+    [
+      'a subscription with the result that it is owed',
+      '{"id": "s-1", "method": "subscriptions/listen"}',
+      '"s-1"',
+    ],
+    ['one whose id is a number', '{"method":"subscriptions/listen","id":7}', '7'],
     ['one whose id cannot be told with nothing', '{"id":1,"id":2}', undefined],
     ['one whose id is no id with nothing', '{"id":{}}', undefined],
-    ['one whose body is no JSON with nothing', '{', undefined],
   ])('ends %s', async (_, body, id) => {
     const { gateway, answer } = await setUp()
     const headers = { 'Mcp-Method': 'subscriptions/listen' }

@@ -261,3 +261,15 @@ describe('streams and calls', () => {
     for (const stream of open2) stream.destroy()
   })
 })
+
+test.each([
+  ['a call of a tool', '{"method":"tools/call","params":{"name":"pay"}}', {}],
+  ['several messages', '[{"method":"subscriptions/listen"},{"method":"ping"}]', {}],
+  ['a call in another charset', LISTEN.body, { 'content-type': 'text/json; charset=utf-7' }],
+  ['nothing that can be read', '{', {}],
+])('is not escaped by what says that it only listens, and is %s', async (_, body, headers) => {
+  const gateway = await setUp({ totalMs: 200 })
+  const reply = await ask(gateway, { body, headers: { ...LISTEN.headers, ...headers } })
+  expect(reply.status).toBe(400)
+  expect(JSON.parse(reply.body).error.code).toBe(-32020)
+})

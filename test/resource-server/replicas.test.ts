@@ -110,4 +110,18 @@ describe('auth: external, over two replicas', () => {
     expect(text).toContain('upstream_exchange_seconds_count{backend="crm",result="exchanged"} 1')
     expect(text).toContain('upstream_exchange_seconds_count{backend="crm",result="operator"} 1')
   })
+
+  it('what is kept of tokens and exchanges is counted', async () => {
+    const { issuer, replicas, token } = await setUp()
+    const alice = await token()
+    // Twice at one of two replicas.
+    for (let time = 0; time < 3; time += 1) await call(replicas, alice)
+    issuer.refuseExchange({ status: 400, json: { error: 'invalid_target' } })
+    await call(replicas, await token({ sub: 'bob' }))
+    const text = await replicas.metrics()
+    for (const cache of ['exchanged_tokens', 'failed_exchanges', 'issuer_metadata', 'issuer_keys'])
+      expect(text).toContain(`cache_entries{cache="${cache}"} 1\n`)
+    expect(text).toContain('cache_entries{cache="assertions"} 0\n')
+    expect(text).toContain('cache_lookups_total{cache="exchanged_tokens",result="hit"} 1\n')
+  })
 })

@@ -17,6 +17,9 @@ import {
   type Report,
 } from './messages.ts'
 
+/** Is no answer to any question, so whoever has asked hears of a failure. */
+const NO_ANSWER = null
+
 type Running = { gateway: Gateway; ops: Hono; logger: Logger }
 type Configuration = Pick<Extract<Order, { kind: 'start' }>, 'file' | 'files'>
 
@@ -92,8 +95,17 @@ async function drain(running: Promise<Running> | undefined): Promise<void> {
   process.disconnect()
 }
 
-function answer(running: Running, question: Question): Promise<OpsAnswer> | ReloadAnswer {
-  return question.kind === 'ops' ? answerOps(running, question) : reload(running, question)
+/** Whatever operators ask, or strangers who reach their port: it must not end this process. */
+async function answer(
+  running: Running,
+  question: Question,
+): Promise<OpsAnswer | ReloadAnswer | typeof NO_ANSWER> {
+  try {
+    return question.kind === 'ops' ? await answerOps(running, question) : reload(running, question)
+  } catch (err) {
+    running.logger.warn({ err }, 'a request of the ops listener cannot be answered')
+    return NO_ANSWER
+  }
 }
 
 async function answerOps(

@@ -1,3 +1,4 @@
+import type { WatchCache } from '../../observability/caches.ts'
 import type { Logger } from '../../observability/log.ts'
 import type { BackendOptions } from '../backends.ts'
 import type { Call } from '../call.ts'
@@ -13,6 +14,7 @@ export type ListChoice = {
   backends: readonly Pick<BackendOptions, 'name' | 'keepsLists'>[]
   lists?: ListSurroundings
   logger: Logger
+  watchCache?: WatchCache
 }
 
 /** Others go to the backend themselves when the first has been under way for so long. */
@@ -23,14 +25,14 @@ const WAIT_MS = 5000
  * @returns nothing where no backend wants it, so that nothing is spent on it
  */
 export function chooseListCache(
-  { backends, lists, logger }: ListChoice,
+  { backends, lists, logger, watchCache }: ListChoice,
   finish: (call: Call) => void,
 ): ListCache | undefined {
   const names = backends.filter(({ keepsLists }) => keepsLists).map(({ name }) => name)
   if (!lists || names.length === 0) return undefined
   const { clock = () => performance.now(), waitMs = WAIT_MS, ...others } = lists
   return createListCache({
-    ...{ ...others, clock, waitMs, logger, backends: names },
+    ...{ ...others, clock, waitMs, logger, watchCache, backends: names },
     finish: call => {
       finish(call)
       call.end()

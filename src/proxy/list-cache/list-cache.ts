@@ -1,3 +1,4 @@
+import type { WatchCache } from '../../observability/caches.ts'
 import type { Logger } from '../../observability/log.ts'
 import type { Invalidations } from '../../store/port.ts'
 import type { Call } from '../call.ts'
@@ -25,6 +26,7 @@ export type ListCacheOptions = {
   logger: Logger
   /** Ends a call whose answer is sent. */
   finish: (call: Call) => void
+  watchCache?: WatchCache | undefined
 }
 
 /** What backends list, kept for as long as they say; of one process and one configuration. */
@@ -62,7 +64,7 @@ export function createListCache(options: ListCacheOptions): ListCache {
     onSeen: (backend, list) => observers.get(backend)?.listChanged(list),
   })
   const watch = createWatch(changes.seen)
-  const readRequest = createListRequestReader()
+  const readRequest = createListRequestReader(options.watchCache)
   return {
     inFrontOf(send) {
       const recall = new Recall({ ...options, entries, changes, observers, send })

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { type WatchCache, watchNothing } from '../../observability/caches.ts'
 import { membersOf, readJson, type Span, stringAt } from '../json-text.ts'
 import { decodeUtf8 } from '../message.ts'
 import { canonicalObject, objectAt } from './canonical.ts'
@@ -62,8 +63,11 @@ const REMEMBERED_REQUESTS = 512
 const REMEMBERED_LENGTH = 4096
 
 /** The same, remembered: clients of one kind begin with the same requests, to the byte. */
-export function createListRequestReader(): typeof readListRequest {
+export function createListRequestReader(
+  watchCache: WatchCache = watchNothing,
+): typeof readListRequest {
   const known = new LRUCache<string, ListRequest>({ max: REMEMBERED_REQUESTS })
+  watchCache('list_requests', () => known.size)
   return parts => {
     const { resource, search, fields, body } = parts
     if (body.byteLength > REMEMBERED_LENGTH) return readListRequest(parts)

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { WatchCache } from '../../observability/caches.ts'
 import type { Call } from '../call.ts'
 import { askForPlain } from '../headers.ts'
 import type { Changes } from './changes.ts'
@@ -21,6 +22,7 @@ export type RecallOptions = {
   waitMs: number
   /** Ends a call whose answer is sent. */
   finish: (call: Call) => void
+  watchCache?: WatchCache | undefined
 }
 
 /** For how long it is remembered that a question cannot be asked for all at once. */
@@ -36,6 +38,7 @@ export class Recall {
 
   constructor(options: RecallOptions) {
     this.#options = options
+    options.watchCache?.('list_hints', () => this.#hints.size)
   }
 
   ask(inquiry: Inquiry): void {
