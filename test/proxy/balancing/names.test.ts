@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createNameResolver } from '../../src/proxy/names.ts'
-import { type NameServer, startNameServer } from '../support/name-server.ts'
+import { createNameResolver } from '../../../src/proxy/balancing/names.ts'
+import { type NameServer, startNameServer } from '../../support/name-server.ts'
 
 async function startServer(answer: Parameters<typeof startNameServer>[0]): Promise<NameServer> {
   const server = await startNameServer(answer)

@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createNameResolver, type ResolveName } from '../../src/proxy/names.ts'
-import { startNameServer } from '../support/name-server.ts'
-import { ask, eventually, open, startGateway } from './support.ts'
+import { createNameResolver, type ResolveName } from '../../../src/proxy/balancing/names.ts'
+import { startNameServer } from '../../support/name-server.ts'
+import { ask, eventually, open, startGateway } from '../support.ts'
 
 type Pod = { address: string; hosts: (string | undefined)[]; connections(): number }
 
