@@ -1,6 +1,7 @@
 /** What is known of a cache from outside: bounded names, since they are labels. `docs/observability.md` says what each is. */
 export const CACHE_NAMES = [
-  ...(['access_tokens', 'refused_tokens', 'grants', 'ended_grants', 'failed_refreshes'] as const),
+  ...(['access_tokens', 'known_tokens', 'refused_tokens'] as const),
+  ...(['grants', 'ended_grants', 'failed_refreshes'] as const),
   ...(['exchanged_tokens', 'failed_exchanges', 'assertions'] as const),
   ...(['client_documents', 'client_keys', 'issuer_metadata', 'issuer_keys'] as const),
   ...(['failed_documents', 'list_requests', 'list_hints'] as const),

@@ -27,8 +27,9 @@ const MAX_BYTES = 256 * 1024
 /** A refusal is remembered for a moment, so that a client that tries again at once costs nothing. */
 const REFUSED_SECONDS = 1
 const REFUSALS_REMEMBERED = 10_000
-/** Strangers can make up tokens; beyond this many at once they are told to come again. */
+/** Strangers can make up tokens; beyond this many at once they are told to come again. Whoever had a genuine one a while ago is asked about all the same. */
 const AT_ONCE = 256
+const GENUINE_REMEMBERED = 10_000
 
 /**
  * Asks the authorization server about access tokens, once for all that ask about the same one at the same time. What it has answered in the affirmative is for the caller to
@@ -42,10 +43,16 @@ export function createIntrospection(options: IntrospectionOptions): VerifyPresen
   const refusals = new LRUCache<string, { answer: Verification; until: number }>({
     max: REFUSALS_REMEMBERED,
   })
+  const genuine = new LRUCache<string, true>({ max: GENUINE_REMEMBERED })
   const { hits, misses } = watchCache('refused_tokens', () => refusals.size)
+  watchCache('known_tokens', () => genuine.size)
   const ask = async (id: string, token: string): Promise<Verification> => {
     const answer = await introspect(token, options)
-    if (answer.outcome === 'refused') refusals.set(id, { answer, until: now() + REFUSED_SECONDS })
+    if (answer.outcome === 'genuine') genuine.set(id, true)
+    if (answer.outcome === 'refused') {
+      genuine.delete(id)
+      refusals.set(id, { answer, until: now() + REFUSED_SECONDS })
+    }
     return answer
   }
   return async token => {
@@ -58,7 +65,8 @@ export function createIntrospection(options: IntrospectionOptions): VerifyPresen
     misses.value += 1
     const joined = underWay.get(id)
     if (joined) return joined
-    if (underWay.size >= AT_ONCE) return unavailable('too many introspections at once', 1)
+    if (underWay.size >= AT_ONCE && !genuine.has(id))
+      return unavailable('too many introspections at once', 1)
     const asked = ask(id, token).finally(() => underWay.delete(id))
     underWay.set(id, asked)
     return asked

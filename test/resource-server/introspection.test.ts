@@ -188,6 +188,23 @@ describe('RFC 7662 section 4: what is remembered of it', () => {
     const outcomes = (await Promise.all(calls)).map(({ outcome }) => outcome)
     expect(outcomes.filter(outcome => outcome === 'unavailable')).toHaveLength(300 - 256)
   })
+
+  it('and do not keep out whoever had a genuine token before, though it must be asked about again', async () => {
+    const { issuer, admit, clock } = await setUp()
+    const token = issuer.issue(issuer.claims(RESOURCE))
+    await admit(token)
+    clock.advance(60)
+    const gate = Promise.withResolvers<void>()
+    issuer.intercept(async ({ form }) => {
+      if (form.token !== token) await gate.promise
+      return undefined
+    })
+    const strangers = Array.from({ length: 300 }, (_, index) => admit(`made-up-${index}`))
+    expect(await Promise.race(strangers)).toMatchObject({ outcome: 'unavailable' })
+    expect(await admit(token)).toMatchObject({ outcome: 'admitted' })
+    gate.resolve()
+    await Promise.all(strangers)
+  })
 })
 
 describe('an authorization server that does not answer', () => {
