@@ -22,6 +22,7 @@ import { createUpstreams } from './gateway/upstreams.ts'
 import { createListener, type Listener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
+import { createLimitNotes } from './observability/limit-notes.ts'
 import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { createRefusalNote } from './observability/refusals.ts'
@@ -168,6 +169,7 @@ function createServing(
   const { tokens: source, ...entrance } = createEntrance(config, parts)
   const tokens = observeTokens(source, metrics)
   const server = createAuthorizationServer(config, { ...parts, tokens }, surroundings)
+  const noteLimited = createLimitNotes(caches.watch)
   const callLimits = describeCallLimits(config, { store, metrics, watchCache: caches.watch })
   const proxy = createProxy({
     publicUrl: config.publicUrl,
@@ -182,7 +184,7 @@ function createServing(
     limits: config.limits,
     ...(callLimits && { callLimits }),
     ...(tracing && { tracing }),
-    observe: name => observeBackend(metrics.backend(name), audit),
+    observe: name => observeBackend(metrics.backend(name), audit, noteLimited),
     lists: { invalidations: store.invalidations, observe: metrics.lists },
     ...{ logger, now: store.now, watchCache: caches.watch },
   })

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { OAuthError } from '../domain/oauth-error.ts'
 import type { RateLimit } from '../domain/rate.ts'
 import { type WatchCache, watchNothing } from '../observability/caches.ts'
+import { createLimitNotes, tellSince } from '../observability/limit-notes.ts'
 import type { RateCounters } from '../store/port.ts'
 
 /** Endpoints that are counted together. */
@@ -44,12 +45,16 @@ export function createEndpointLimits(options: EndpointLimitOptions): LimitEndpoi
   // Whoever is over the limit is refused here until its window ends, so that a flood does not reach the store.
   const refused = new LRUCache<string, number>({ max: REMEMBERED_CALLERS })
   watchCache('refused_callers', () => refused.size)
+  const note = createLimitNotes(watchCache)
 
-  const refuse = (group: EndpointGroup, retryAfterSeconds: number): never => {
+  const refuse = (c: Context, group: EndpointGroup, retryAfterSeconds: number): never => {
     onRefused(group)
+    const since = note(JSON.stringify([c.req.path, callerOf(c)]))
+    const reason = `more requests than the limit ${group} from one address`
     // Not a code that clients do not know: they take that for a broken grant, and ask their user to sign in.
     throw new OAuthError('temporarily_unavailable', 'too many requests, try again later', {
-      reason: `more requests than the limit ${group} from one address`,
+      reason: tellSince(reason, since ?? 0),
+      isKnown: since === undefined,
       status: 429,
       retryAfterSeconds: Math.max(1, Math.ceil(retryAfterSeconds)),
     })
@@ -61,10 +66,10 @@ export function createEndpointLimits(options: EndpointLimitOptions): LimitEndpoi
     if (!rate || rate === 'off') return
     const key = JSON.stringify([group, callerOf(c)])
     const waitSeconds = (refused.get(key) ?? 0) - now()
-    if (waitSeconds > 0) refuse(group, waitSeconds)
+    if (waitSeconds > 0) refuse(c, group, waitSeconds)
     const { count, endsInSeconds } = await rates.add(key, 1, rate.windowSeconds)
     if (count <= rate.count) return
     refused.set(key, now() + endsInSeconds)
-    refuse(group, endsInSeconds)
+    refuse(c, group, endsInSeconds)
   }
 }

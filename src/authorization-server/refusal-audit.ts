@@ -30,11 +30,11 @@ const EVENTS: Readonly<Record<string, AuditEvent['event']>> = {
 export function auditRefusal(
   { audit }: Pick<AuthorizationServer, 'audit'>,
   c: Context,
-  { status, reason }: { status: number; reason: string },
+  { status, reason, isKnown }: { status: number; reason: string; isKnown?: boolean },
   asked: Asked = {},
 ): void {
   const event = EVENTS[c.req.path]
-  if (event === undefined) return
+  if (event === undefined || isKnown) return
   const { clientName, resource, redirectUri, issuer, subject } = asked
   const clientId = asked.clientId ?? findPresented(c)
   audit({

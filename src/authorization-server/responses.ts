@@ -57,6 +57,8 @@ type FaultDetails = {
   cause?: unknown
   /** Where it is another one than is usual for the kind. */
   status?: number
+  /** As of `OAuthError`. */
+  isKnown?: boolean
   /** For kinds that may pass. */
   retryAfterSeconds?: number
   /** Where trying again begins. */
@@ -87,7 +89,8 @@ export function renderFault(
     ...(retryUrl !== undefined && { retryUrl }),
   })
   const status = details.status ?? ERROR_TEXTS[kind].status
-  auditRefusal(server, c, { status, reason }, details)
+  const { isKnown = false } = details
+  auditRefusal(server, c, { status, reason, isKnown }, details)
   if (status === 503 || status === 429) c.header('Retry-After', String(retryAfterSeconds))
   return renderPageResponse(c, page, status as ContentfulStatusCode)
 }
@@ -111,9 +114,9 @@ export function renderThrownPage(server: Surroundings, c: Context, thrown: unkno
         : error.code === 'temporarily_unavailable'
           ? 'unavailable'
           : 'bad-request'
-  const { reason, cause, status, retryAfterSeconds } = error
+  const { reason, cause, status, isKnown, retryAfterSeconds } = error
   const wait = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
-  return renderFault(server, c, kind, { reason, cause, status, ...wait })
+  return renderFault(server, c, kind, { reason, cause, status, isKnown, ...wait })
 }
 
 /**

@@ -36,6 +36,8 @@ export type OAuthErrorOptions = {
   retryAfterSeconds?: number
   /** HTTP status where the standard asks for another one than the code's usual. */
   status?: number
+  /** Whether the same was put on record a moment ago, so that this is not. */
+  isKnown?: boolean
   cause?: unknown
 }
 
@@ -45,6 +47,7 @@ export class OAuthError extends Error {
   readonly reason: string
   readonly status: number
   readonly retryAfterSeconds: number | undefined
+  readonly isKnown: boolean
 
   constructor(code: OAuthErrorCode, description: string, options: OAuthErrorOptions = {}) {
     super(`${code}: ${description}`, { cause: options.cause })
@@ -53,6 +56,7 @@ export class OAuthError extends Error {
     this.description = description
     this.reason = options.reason ?? description
     this.status = options.status ?? STATUS[code] ?? 400
+    this.isKnown = options.isKnown ?? false
     this.retryAfterSeconds =
       options.retryAfterSeconds ?? (code === 'temporarily_unavailable' ? 2 : undefined)
   }

@@ -1,8 +1,9 @@
 import type { Audit } from '../observability/audit.ts'
+import { type NoteLimited, tellSince } from '../observability/limit-notes.ts'
 import type { GaugeSources, Metrics } from '../observability/metrics.ts'
 import type { BackendMetrics } from '../observability/request-metrics.ts'
 import { type Tracing, traceStep } from '../observability/trace.ts'
-import type { BackendObserver } from '../proxy/backend-observer.ts'
+import type { BackendObserver, RefusedCall } from '../proxy/backend-observer.ts'
 import type { FreshToken } from '../upstream/fresh-token.ts'
 import type { Upstream } from '../upstream/provider.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
@@ -11,15 +12,25 @@ import type { Serving } from './serving.ts'
 const TOOL_NAME_AT_MOST = 128
 
 /** Counts the requests to a backend, and puts on record what its policy refuses. A part of the composition in `gateway.ts`. */
-export function observeBackend(metrics: BackendMetrics, audit: Audit): BackendObserver {
+export function observeBackend(
+  metrics: BackendMetrics,
+  audit: Audit,
+  noteLimited: NoteLimited,
+): BackendObserver {
+  const forbade = ({ claims, correlationId, tool, reason }: RefusedCall): void => {
+    const { grantId, clientId, subject, resource, scope } = claims
+    const about = { correlationId, grantId, clientId, subject, resource, scope, reason }
+    // A client writes it.
+    const named = tool !== undefined && { tool: tool.slice(0, TOOL_NAME_AT_MOST) }
+    audit({ event: 'policy', outcome: 'denied', ...about, ...named })
+  }
   return {
     ...metrics,
-    forbade({ claims, correlationId, tool, reason }) {
-      const { grantId, clientId, subject, resource, scope } = claims
-      const about = { correlationId, grantId, clientId, subject, resource, scope, reason }
-      // A client writes it.
-      const named = tool !== undefined && { tool: tool.slice(0, TOOL_NAME_AT_MOST) }
-      audit({ event: 'policy', outcome: 'denied', ...about, ...named })
+    forbade,
+    limited(refused) {
+      const { claims, reason } = refused
+      const since = noteLimited(JSON.stringify([claims.subject, claims.resource, reason]))
+      if (since !== undefined) forbade({ ...refused, reason: tellSince(reason, since) })
     },
   }
 }

@@ -4,7 +4,7 @@ export const CACHE_NAMES = [
   ...(['exchanged_tokens', 'failed_exchanges', 'assertions'] as const),
   ...(['client_documents', 'client_keys', 'issuer_metadata', 'issuer_keys'] as const),
   ...(['failed_documents', 'list_requests', 'list_hints'] as const),
-  ...(['addresses', 'bearers', 'call_counts', 'refused_callers'] as const),
+  ...(['addresses', 'bearers', 'call_counts', 'refused_callers', 'limit_notes'] as const),
 ] as const
 
 export type CacheName = (typeof CACHE_NAMES)[number]

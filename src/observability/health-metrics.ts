@@ -9,6 +9,9 @@ export type HealthMetrics = {
   probed(finding: string): void
 }
 
+const REASONS = ['lost', 'late', 'unavailable']
+const FINDINGS = ['open', 'answered', 'dead']
+
 /** @param prefix of all names */
 export function createHealthMetrics(prefix: string) {
   const repeats = createCounterFamily({
@@ -26,18 +29,28 @@ export function createHealthMetrics(prefix: string) {
     help: 'Probes of instances by what they found: `open`, `answered` or `dead`.',
     labelNames: ['backend', 'finding'],
   })
+  // A counter that appears with its first event has no increase there.
+  const begin = (name: string): void => {
+    for (const reason of REASONS)
+      for (const result of ['sent', 'over_budget']) repeats.cell(name, reason, result)
+    for (const change of ['ejected', 'returned']) changes.cell(name, change)
+    for (const finding of FINDINGS) probes.cell(name, finding)
+  }
   return {
-    backend: (name: string): HealthMetrics => ({
-      repeated(reason, isGranted) {
-        repeats.cell(name, reason, isGranted ? 'sent' : 'over_budget').value += 1
-      },
-      instanceChanged(change) {
-        changes.cell(name, change).value += 1
-      },
-      probed(finding) {
-        probes.cell(name, finding).value += 1
-      },
-    }),
+    backend(name: string): HealthMetrics {
+      begin(name)
+      return {
+        repeated(reason, isGranted) {
+          repeats.cell(name, reason, isGranted ? 'sent' : 'over_budget').value += 1
+        },
+        instanceChanged(change) {
+          changes.cell(name, change).value += 1
+        },
+        probed(finding) {
+          probes.cell(name, finding).value += 1
+        },
+      }
+    },
     render: () => [repeats, changes, probes].map(family => family.render()).join(''),
   }
 }

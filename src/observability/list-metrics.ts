@@ -8,6 +8,8 @@ export type ListMetrics = {
   listChanged(list: string): void
 }
 
+const ANSWERS = ['hit', 'coalesced', 'stale', 'miss', 'bypass']
+
 /** @param prefix of all names */
 export function createListMetrics(prefix: string): {
   /** Goes on counting for a name that was there before. */
@@ -27,6 +29,8 @@ export function createListMetrics(prefix: string): {
   return {
     backend(name) {
       const [results, lists] = [new Map<string, Cell>(), new Map<string, Cell>()]
+      // A counter that appears with its first event has no increase there.
+      for (const how of ANSWERS) results.set(how, requests.cell(name, how))
       return {
         listAnswered: how => count(results, how, () => requests.cell(name, how)),
         listChanged: list => count(lists, list, () => changes.cell(name, list)),

@@ -1,10 +1,10 @@
-import type { Answer, ReceivedHead } from './answer.ts'
+import type { Answer, ReceivedHead } from './answers/answer.ts'
+import type { Report } from './balancing/health.ts'
+import type { Instance } from './balancing/instance.ts'
+import type { Member } from './balancing/member.ts'
+import { verdictOn } from './balancing/verdict.ts'
 import type { Call, Pending } from './call.ts'
 import type { Exchange, ExchangeFault, ExchangeObserver } from './exchange.ts'
-import type { Report } from './health.ts'
-import type { Instance } from './instance.ts'
-import type { Member } from './member.ts'
-import { verdictOn } from './verdict.ts'
 
 /** What an attempt tells the one who made it. */
 export type AttemptEvents = {

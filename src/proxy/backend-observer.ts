@@ -1,6 +1,6 @@
 import type { AccessTokenClaims } from '../domain/access-token.ts'
+import type { Finding } from './balancing/health.ts'
 import type { Failure } from './failures.ts'
-import type { Finding } from './health.ts'
 
 /**
  * How a request ended: with the backend's answer (`ok`, or an error by its status), with the client gone, or with a failure of the proxy's own.
@@ -28,6 +28,8 @@ export type BackendObserver = {
   probed(finding: Finding): void
   /** The backend's policy has refused a call. */
   forbade(refused: RefusedCall): void
+  /** A caller is beyond a limit that is its own. */
+  limited(refused: RefusedCall): void
 }
 
 export type RefusedCall = {

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { isListedMethod, OTHER } from '../observability/request-metrics.ts'
 import type { Span, TraceContext, Tracing } from '../observability/trace.ts'
+import type { Instance } from './balancing/instance.ts'
 import type { RequestHead } from './headers.ts'
-import type { Instance } from './instance.ts'
 import { mayNameTrace, readTracedMessage, type TracedMessage } from './trace-context.ts'
 
 /** What of a request its trace is made from. */

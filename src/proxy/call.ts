@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AccessTokenClaims } from '../domain/access-token.ts'
 import type { Backend } from './backends.ts'
+import type { Instance } from './balancing/instance.ts'
+import type { Load, Member } from './balancing/member.ts'
 import type { CallTrace } from './call-trace.ts'
 import type { Companion } from './companion.ts'
 import type { RequestHead } from './headers.ts'
-import type { Instance } from './instance.ts'
-import type { Load, Member } from './member.ts'
 import type { Challenges } from './protected-resource.ts'
 import type { TimeLimits } from './time-limits.ts'
 

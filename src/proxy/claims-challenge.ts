@@ -6,7 +6,8 @@
  */
 
 const MAX_LENGTH = 4096
-const PARAMETER = /([a-z_]+)="([^"]*)"/gi
+// It begins only where a name begins: trying each letter of a long one would take a backend's fields as much time as their square.
+const PARAMETER = /(?<![a-z_])([a-z_]+)="([^"]*)"/gi
 
 /**
  * What a refusal wants of the next login, as JSON: of the access token only, so that a backend cannot make the gateway ask for anything else.

@@ -1,4 +1,4 @@
-import type { Answer, AnswerHead } from './answer.ts'
+import type { Answer, AnswerHead } from './answers/answer.ts'
 
 /** Who goes along with a call to read its answer or to answer in the backend's place; most calls go alone. */
 export type Companion = {

@@ -9,23 +9,23 @@ import {
   isSmall,
   NO_ANSWER,
   StreamedAnswer,
-} from './answer.ts'
+} from './answers/answer.ts'
+import { createBlocks } from './answers/blocks.ts'
+import type { EventStreams } from './answers/event-streams.ts'
+import { farewellOf } from './answers/farewell.ts'
+import { openListing } from './answers/listing-answer.ts'
+import { createResponseFieldsReader, type ResponseFields } from './answers/response-fields.ts'
 import { Attempt, type AttemptEvents } from './attempt.ts'
 import type { RepeatReason } from './backend-observer.ts'
-import { createBlocks } from './blocks.ts'
+import type { Instance } from './balancing/instance.ts'
 import type { Call } from './call.ts'
 import { runTraced } from './call-trace.ts'
 import { findRequiredClaims } from './claims-challenge.ts'
 import { abandon } from './connections.ts'
 import { equip } from './equipment.ts'
-import type { EventStreams } from './event-streams.ts'
 import type { ExchangeFault } from './exchange.ts'
-import { farewellOf } from './farewell.ts'
-import type { Instance } from './instance.ts'
-import { openListing } from './listing-answer.ts'
 import type { Refusals } from './refusals.ts'
 import { claimRepeat, isUnavailable, reasonOf } from './repeats.ts'
-import { createResponseFieldsReader, type ResponseFields } from './response-fields.ts'
 
 export type ForwardOptions = {
   tokens: UpstreamTokenSource

@@ -14,6 +14,7 @@ import { equip } from './equipment.ts'
 import type { Failure } from './failures.ts'
 import type { RequestHead } from './headers.ts'
 import { readMessages } from './message.ts'
+import { noteLimited } from './observer.ts'
 import type { Challenges } from './protected-resource.ts'
 import type { Refusals, Why } from './refusals.ts'
 import { createShares, type ShareLimits } from './shares.ts'
@@ -130,6 +131,9 @@ function createAdmit({ admission, refusals }: HandlerOptions): {
   }
 }
 
+/** Of one caller; not of the whole process. */
+const OWN_LIMITS: ReadonlySet<Failure> = new Set(['subjectOverloaded', 'tooManyStreams'])
+
 /** Starts a call, unless something known by now forbids it. */
 function createBegin({
   connections,
@@ -155,7 +159,7 @@ function createBegin({
     if (req.method === 'TRACE') return ['methodNotAllowed', 'TRACE']
     if (underWay[load] >= room[load]) return ['overloaded', `${underWay[load]} ${load} under way`]
     const excess = shares.findExcess(subject, load)
-    if (excess) return [excess, 'the limit of a subject']
+    if (excess) return [excess, `too many ${load} of one user at once`]
     if ((head.contentLength ?? 0) > limits.bodyBytes) return ['bodyTooLarge', 'declared']
     return undefined
   }
@@ -164,11 +168,14 @@ function createBegin({
     const obstacle = findObstacle(arrival, claims)
     if (obstacle) {
       refusals.refuse(arrival, obstacle[0], { reason: obstacle[1] })
+      if (OWN_LIMITS.has(obstacle[0])) noteLimited(arrival, claims, obstacle[1])
       return undefined
     }
     const excess = callLimits?.take(claims, arrival.backend.name)
     if (excess) {
-      refusals.refuse(arrival, 'rateLimited', describeExcess(excess))
+      const why = describeExcess(excess)
+      refusals.refuse(arrival, 'rateLimited', why)
+      noteLimited(arrival, claims, why.reason)
       return undefined
     }
     const call = new Call(arrival, claims, release)
@@ -186,7 +193,11 @@ async function proceed(call: Call, options: HandlerOptions): Promise<void> {
   const excess = options.callLimits?.takeTools(call.claims, backend.name, {
     ...{ body: call.body, fields: head.passed },
   })
-  if (excess) return refusals.fail(call, 'rateLimited', describeExcess(excess))
+  if (excess) {
+    const why = describeExcess(excess)
+    noteLimited(call.arrival, call.claims, why.reason)
+    return refusals.fail(call, 'rateLimited', why)
+  }
   if (backend.policy && !enforce(call, backend.policy, refusals)) return
   const { grantId } = call.claims
   const token =

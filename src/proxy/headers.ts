@@ -83,10 +83,15 @@ const REQUEST_DROPPED = new Set([
   'x-forwarded',
   'x-real-ip',
   'x-request-id',
+  // With these some frameworks take a request for another path or method than it has.
+  ...['x-original-url', 'x-original-uri', 'x-rewrite-url'],
+  ...['x-http-method', 'x-http-method-override', 'x-method-override'],
 ])
 
 /** Fields that decisions rest on: a second spelling could tell a backend something else than it tells us. */
 const ONE_SPELLING = new Set([
+  'content-encoding',
+  'content-type',
   'mcp-method',
   'mcp-name',
   'mcp-protocol-version',

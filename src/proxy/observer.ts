@@ -43,6 +43,12 @@ export function noteForbidden({ arrival, claims }: Call, failure: Failure, reaso
   backend.observer?.forbade({ claims, correlationId, tool: toolOf(arrival), reason })
 }
 
+/** @param reason the same for the same limit */
+export function noteLimited(arrival: Arrival, claims: Call['claims'], reason: string): void {
+  const { backend, correlationId } = arrival
+  backend.observer?.limited({ claims, correlationId, tool: toolOf(arrival), reason })
+}
+
 function toolOf({ head, req }: Arrival): string | undefined {
   return head.mcpMethod === 'tools/call' ? nameOf(req.rawHeaders) : undefined
 }

@@ -5,21 +5,22 @@ import type { Logger } from '../observability/log.ts'
 import type { Tracing } from '../observability/trace.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Admit } from './admission.ts'
+import { createEventStreams } from './answers/event-streams.ts'
+import type { ResponseFields } from './answers/response-fields.ts'
 import type { BackendObserver } from './backend-observer.ts'
 import { type Backend, type BackendOptions, createBackend } from './backends.ts'
+import { type MemberState, stateOf } from './balancing/member.ts'
+import { createNameResolver, type ResolveName } from './balancing/names.ts'
 import type { Call } from './call.ts'
 import type { CallLimits } from './call-limits.ts'
 import { type Connections, createConnections } from './connections.ts'
 import { createCrossOrigin } from './cross-origin.ts'
-import { createEventStreams } from './event-streams.ts'
 import { enforceLimits } from './expiry.ts'
 import { createForward, type ForwardOptions } from './forward.ts'
 import { createHopReader } from './forwarded.ts'
 import { createHandlers, type Handler, type ProxyLimits } from './handler.ts'
 import { createRequestHeadReader } from './headers.ts'
 import { chooseListCache, type ListSurroundings } from './list-cache/choose.ts'
-import { type MemberState, stateOf } from './member.ts'
-import { createNameResolver, type ResolveName } from './names.ts'
 import { noteAnswered, noteFinished } from './observer.ts'
 import {
   createChallenges,
@@ -28,7 +29,6 @@ import {
   type ProtectedResource,
 } from './protected-resource.ts'
 import { createRefusals, type Refusals } from './refusals.ts'
-import type { ResponseFields } from './response-fields.ts'
 import type { RenderedPage } from './visitors.ts'
 
 export type ProxyOptions = {

@@ -1,4 +1,4 @@
-import type { Load } from './member.ts'
+import type { Load } from './balancing/member.ts'
 
 /** How much of the process one subject may have. */
 export type ShareLimits = {

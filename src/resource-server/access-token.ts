@@ -76,14 +76,19 @@ function findKindFault(claims: Claims, type: string | undefined): string | undef
   if (type === 'at+jwt') return undefined
   const { typ, token_use: use, token_type: kind } = claims
   if (typeof typ === 'string' && typ !== 'Bearer') return 'typ is not Bearer'
-  if (use !== undefined && use !== 'access') return 'token_use is not access'
+  if (use !== undefined && !isOfAccess(use)) return 'token_use is not access'
   if (typeof kind === 'string' && !/^(bearer|access_token)$/i.test(kind))
     return 'token_type is not that of a bearer token'
-  const isSaid = typ === 'Bearer' || use === 'access'
+  const isSaid = typ === 'Bearer' || isOfAccess(use)
   if (!isSaid && OF_ID_TOKENS.some(name => name in claims)) return 'is an ID token'
   // A machine's token at Entra ID has roles in its place.
   const isForAccess = 'scope' in claims || 'scp' in claims || claims.idtyp === 'app'
   return isSaid || isForAccess ? undefined : 'has no scope, so it may be no access token'
+}
+
+/** `token_use` as Cognito and as Ory Hydra write it. */
+function isOfAccess(use: unknown): boolean {
+  return use === 'access' || use === 'access_token'
 }
 
 function findTimeFault({ exp, nbf }: Claims, now: number): string | undefined {

@@ -70,6 +70,19 @@ describe('a limit of an endpoint', () => {
     expect((await gateway.request('/callback', { headers: HERE })).status).toBe(429)
   })
 
+  test('is on record once for a caller at an endpoint, however often it is met', async () => {
+    const { gateway, refused } = setUp({ token: TWO, authorize: TWO })
+    for (const path of ['/token', '/revoke', '/authorize'])
+      await statusesOf(6, () => gateway.post(path, {}, HERE))
+    await statusesOf(4, () => askToken(gateway, THERE))
+    const lines = gateway.log().split('\n')
+    const audited = lines.filter(line => line.includes('"audit":true') && line.includes('limit'))
+    expect(audited.map(line => JSON.parse(line).event)).toEqual([
+      ...['token', 'revocation', 'authorization', 'token'],
+    ])
+    expect(refused.length).toBe(4 + 6 + 4 + 2)
+  })
+
   test('shows a page to a person', async () => {
     const { gateway } = setUp({ authorize: TWO })
     const visit = () => gateway.request('/authorize', { headers: HERE })

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createSecret } from '../../src/domain/secret.ts'
 import { createBrowserAgent } from '../support/browser-agent.ts'
+import { registerAt } from '../support/registration.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { endpointOf, type Replica, reach, resourceOf } from './house.ts'
 
@@ -28,17 +29,7 @@ export type CallAnswer = { status: number; challenge: string | null; retryAfter:
 type Reach = { front: { origin: string } }
 
 export async function register({ front }: Reach): Promise<string> {
-  const response = await fetch(`${front.origin}/register`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      client_name: 'A client',
-      redirect_uris: [REDIRECT_URI],
-      token_endpoint_auth_method: 'none',
-    }),
-  })
-  const { client_id: clientId } = (await response.json()) as { client_id?: string }
-  if (clientId === undefined) throw new Error(`registration: ${response.status}`)
+  const { client_id: clientId } = await registerAt(front.origin, REDIRECT_URI)
   return clientId
 }
 

@@ -55,7 +55,7 @@ beforeAll(async () => {
 }, 90_000)
 afterAll(() => Promise.all([stage.close(), prometheus.stop()]))
 
-/** What only a gateway with workers exports. */
+/** What only a gateway with workers, or with lists that are kept, exports. */
 async function observeWorkers(): Promise<Sample[]> {
   const [gateway] = await startGateways(1, {
     publicUrl: 'http://127.0.0.1:8080',
@@ -64,11 +64,12 @@ async function observeWorkers(): Promise<Sample[]> {
     upstream: {
       ...{ provider: 'oidc', issuer: 'http://127.0.0.1:9', clientId: 'a', clientSecret: 'b' },
     },
-    backends: [{ path: '/crm/mcp', instances: ['http://127.0.0.1:9/mcp'] }],
+    backends: [{ path: '/crm/mcp', instances: ['http://127.0.0.1:9/mcp'], cache: { lists: true } }],
   })
   const found = await scrape(gateway!.opsOrigin)
   await gateway!.stop()
-  return found?.samples.filter(({ name }) => name.startsWith('mcp_gateway_worker')) ?? []
+  const isIts = /^mcp_gateway_(worker|list_cache_requests)/
+  return found?.samples.filter(({ name }) => isIts.test(name)) ?? []
 }
 
 /** So that every panel has something to show. */
@@ -156,6 +157,7 @@ describe('the dashboard', () => {
       'Refreshes at the identity provider',
       'Store',
       'Instances and streams',
+      'Limits and caches',
       'Process',
     ])
   })

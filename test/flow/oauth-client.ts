@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createSecret } from '../../src/domain/secret.ts'
 import { type BrowserAgent, createBrowserAgent, type Page } from '../support/browser-agent.ts'
+import { type Registration, registerAt } from '../support/registration.ts'
 import { type Landscape, mcpUrl } from './landscape.ts'
 
 export const REDIRECT_URI = 'http://127.0.0.1:33418/callback'
@@ -33,27 +34,13 @@ export async function registerClient(
   metadata: Record<string, unknown> = {},
 ): Promise<OAuthClient> {
   const { front, secrets } = landscape
-  const response = await fetch(`${front.origin}/register`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      client_name: 'A client',
-      redirect_uris: [REDIRECT_URI],
-      token_endpoint_auth_method: 'none',
-      ...metadata,
-    }),
-  })
-  if (response.status !== 201) throw new Error(`registration: ${await response.text()}`)
-  const registration = (await response.json()) as { client_id: string; client_secret?: string }
+  const registration = await registerAt(front.origin, REDIRECT_URI, metadata)
   secrets.addTokens(registration)
   return createOAuthClient(landscape, registration)
 }
 
 /** A client that knows its id (and secret) from somewhere. */
-export function createOAuthClient(
-  landscape: Landscape,
-  registration: { client_id: string; client_secret?: string },
-): OAuthClient {
+export function createOAuthClient(landscape: Landscape, registration: Registration): OAuthClient {
   const { front, secrets } = landscape
   const post = async (at: string, path: string, parameters: Record<string, string>) => {
     const form = new URLSearchParams({ ...registration, ...parameters })

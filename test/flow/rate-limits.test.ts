@@ -72,6 +72,27 @@ describe('rate limits', () => {
     expect(await metric(1, 'subject')).toBeGreaterThan(0)
   })
 
+  it('are on record once a minute at each replica, however many are refused', async () => {
+    const refusedCalls = (await metric(0, 'subject')) + (await metric(1, 'subject'))
+    for (let n = 0; n < 10; n += 1) await ping(landscape, accessToken)
+    expect((await metric(0, 'subject')) + (await metric(1, 'subject'))).toBe(refusedCalls + 10)
+    const lines = landscape
+      .logs()
+      .split('\n')
+      .filter(line => line.includes('"audit":true') && line.includes('the limit'))
+      .map(line => JSON.parse(line.slice(line.indexOf('{'))))
+    const calls = lines.filter(({ event }) => event === 'policy')
+    expect(calls.length).toBeGreaterThan(0)
+    expect(calls.length).toBeLessThanOrEqual(2)
+    expect(calls[0]).toMatchObject({
+      outcome: 'denied',
+      reason: 'more calls than the limit of its subject',
+      subject: expect.any(String),
+      clientId: client.clientId,
+    })
+    expect(lines.filter(({ event }) => event === 'token').length).toBeLessThanOrEqual(2)
+  })
+
   it('leave only digests in Redis, and each with an end', async () => {
     const keys = (await landscape.redis.keys()).filter(({ key }) => key.includes(':rate:'))
     expect(keys.length).toBeGreaterThanOrEqual(4)

@@ -30,6 +30,13 @@ describe('a claims challenge of a backend', () => {
     expect(findRequiredClaims(fields)).toBe(JSON.stringify(CLAIMS))
   })
 
+  it('takes as much time as it is long, and not more', () => {
+    const name = 'a'.repeat(100_000)
+    const startedAt = performance.now()
+    expect(findRequiredClaims(['WWW-Authenticate', `Bearer ${name}`])).toBeUndefined()
+    expect(performance.now() - startedAt).toBeLessThan(2000)
+  })
+
   it('says nothing about anything but the access token', () => {
     const greedy = { ...CLAIMS, id_token: { email: null }, userinfo: { phone: null } }
     expect(findRequiredClaims(['WWW-Authenticate', challenge(encode(greedy))])).toBe(

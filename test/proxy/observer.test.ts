@@ -1,5 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { BackendObserver } from '../../src/proxy/backend-observer.ts'
+import { createCallLimits } from '../../src/proxy/call-limits.ts'
+import { createMemoryStore } from '../../src/store/memory.ts'
 import { ask, deadUrl, eventually, open, startBackend, startGateway } from './support.ts'
 
 type Ended = Parameters<BackendObserver['ended']>
@@ -8,6 +10,7 @@ async function setUp(instances: string[], proxy = {}) {
   const ended: Ended[] = []
   const times: [number, number][] = []
   const forbidden: object[] = []
+  const limited: object[] = []
   const repeats: object[] = []
   const observe = (backend: string): BackendObserver => ({
     answered: (...both) => void times.push(both),
@@ -16,9 +19,10 @@ async function setUp(instances: string[], proxy = {}) {
     instanceChanged: () => {},
     probed: () => {},
     forbade: refused => void forbidden.push({ backend, ...refused }),
+    limited: refused => void limited.push({ backend, ...refused }),
   })
   const gateway = await startGateway({ instances, proxy: { observe, ...proxy } })
-  return { gateway, ended, times, forbidden, repeats }
+  return { gateway, ended, times, forbidden, limited, repeats }
 }
 
 describe('every request is told once', () => {
@@ -75,6 +79,45 @@ describe('every request is told once', () => {
     await eventually(() => ended.length > 0, 'it is told')
     expect(ended).toEqual([['GET', undefined, 'abandoned']])
     expect(gateway.proxy.state()).toMatchObject({ callsInFlight: 0, eventStreams: 0 })
+  })
+})
+
+describe('who is beyond a limit of its own', () => {
+  const backendOf = () =>
+    startBackend((req, res) => {
+      if (req.method === 'GET') res.writeHead(200, { 'content-type': 'text/event-stream' })
+      else res.end('{}')
+      res.flushHeaders()
+    })
+
+  test('is told, with the limit', async () => {
+    const backend = await backendOf()
+    const limits = { bodyBytes: 1000, inFlight: 9, streams: 9, streamsPerSubject: 1 }
+    const off = { subject: 'off', client: 'off', backend: 'off', tool: 'off' } as const
+    const callLimits = createCallLimits({
+      limits: { ...off, subject: { count: 2, windowSeconds: 60 } },
+      ...{ rates: createMemoryStore().rates, onRefused: () => {}, now: () => 0 },
+    })
+    const { gateway, limited } = await setUp([backend.url], { limits, callLimits })
+    const stream = await open(gateway, { method: 'GET' })
+    expect((await ask(gateway, { method: 'GET' })).status).toBe(429)
+    expect((await ask(gateway, { body: '{}' })).status).toBe(200)
+    expect((await ask(gateway, { body: '{}' })).status).toBe(429)
+    expect(limited).toMatchObject([
+      { backend: 'crm', reason: 'too many streams of one user at once', claims: {} },
+      { backend: 'crm', reason: 'more calls than the limit of its subject', claims: {} },
+    ])
+    stream.destroy()
+  })
+
+  test('is not who finds the whole process full', async () => {
+    const backend = await backendOf()
+    const limits = { bodyBytes: 1000, inFlight: 9, streams: 1 }
+    const { gateway, limited } = await setUp([backend.url], { limits })
+    const stream = await open(gateway, { method: 'GET' })
+    expect((await ask(gateway, { method: 'GET' })).status).toBe(503)
+    expect(limited).toEqual([])
+    stream.destroy()
   })
 })
 

@@ -148,6 +148,7 @@ export const DEAF: BackendObserver = {
   instanceChanged: () => {},
   probed: () => {},
   forbade: () => {},
+  limited: () => {},
 }
 
 /** For backends whose instances have no names. */

@@ -48,12 +48,19 @@ describe('RFC 7662 section 2: introspection', () => {
     ['has ended', { exp: 1_899_999_999 }],
     ['is not good yet', { nbf: 1_900_000_100 }],
     ['is a refresh token', { token_type: 'refresh_token' }],
+    ['is a refresh token, as Ory Hydra says it', { token_use: 'refresh_token' }],
     ['is an ID token', { nonce: 'n' }],
     ['is bound to a key', { cnf: { jkt: 'k' } }],
   ])('does not help an active token that %s', async (_, changes) => {
     const { issuer, admit } = await setUp()
     const claims = JSON.parse(JSON.stringify(issuer.claims(RESOURCE, changes)))
     expect(await admit(issuer.issue(claims))).toMatchObject({ outcome: 'invalid-token' })
+  })
+
+  it('may say what the token is for as Ory Hydra does', async () => {
+    const { issuer, admit } = await setUp()
+    const claims = issuer.claims(RESOURCE, { token_use: 'access_token', token_type: 'Bearer' })
+    expect(await admit(issuer.issue(claims))).toMatchObject({ outcome: 'admitted' })
   })
 
   it('may leave out issuer and end', async () => {

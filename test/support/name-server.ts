@@ -6,6 +6,8 @@ import ipaddr from 'ipaddr.js'
 export type NameServer = {
   /** Asks this server and no other. */
   resolver: Resolver
+  /** What an operating system says that asks this server and knows nothing else. */
+  lookUp(name: string): Promise<{ address: string }[]>
   /** How often each name was asked for, IPv4 and IPv6 apart. */
   questions: string[]
   close(): Promise<void>
@@ -35,6 +37,13 @@ export async function startNameServer(
   resolver.setServers([`127.0.0.1:${socket.address().port}`])
   return {
     resolver,
+    lookUp: async name => {
+      const kinds = [resolver.resolve4(name), resolver.resolve6(name)]
+      const answers = await Promise.allSettled(kinds)
+      const addresses = answers.flatMap(one => (one.status === 'fulfilled' ? one.value : []))
+      if (addresses.length === 0) throw new Error(`nobody knows ${name}`)
+      return addresses.map(address => ({ address }))
+    },
     questions,
     close: () => new Promise(resolve => socket.close(() => resolve())),
   }

@@ -1,4 +1,4 @@
-import { type Answer, isEventStream } from '../answer.ts'
+import { type Answer, isEventStream } from '../answers/answer.ts'
 import type { Companion } from '../companion.ts'
 import type { ListName } from './methods.ts'
 

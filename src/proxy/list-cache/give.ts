@@ -1,5 +1,5 @@
+import { concealTools } from '../answers/tool-list.ts'
 import type { Call } from '../call.ts'
-import { concealTools } from '../tool-list.ts'
 import { ageOf, type Entry } from './entries.ts'
 import { byByte } from './list-answer.ts'
 

@@ -1,4 +1,4 @@
-import type { Answer, AnswerHead } from '../answer.ts'
+import type { Answer, AnswerHead } from '../answers/answer.ts'
 import type { Companion } from '../companion.ts'
 import type { Entry } from './entries.ts'
 import type { Flight } from './flight.ts'

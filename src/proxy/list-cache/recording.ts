@@ -1,4 +1,4 @@
-import { type Answer, type AnswerHead, isEventStream } from '../answer.ts'
+import { type Answer, type AnswerHead, isEventStream } from '../answers/answer.ts'
 import { membersOf, readJson } from '../json-text.ts'
 import { decodeUtf8 } from '../message.ts'
 import { variesBeyondKey } from './neutral-fields.ts'

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
 import { createSecret } from '../../../src/domain/secret.ts'
 import { createBrowserAgent, type Page } from '../browser-agent.ts'
+import { registerAt } from '../registration.ts'
 import type { Replicas } from './replicas.ts'
 
 const REDIRECT_URI = 'http://127.0.0.1:33418/callback'
@@ -48,16 +49,7 @@ export async function createMcpUser(
   const codeVerifier = createSecret()
   const state = createSecret()
   const { origin, resource } = replicas
-  const registration = await fetch(`${origin}/register`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      client_name: 'A client',
-      redirect_uris: [REDIRECT_URI],
-      token_endpoint_auth_method: 'none',
-    }),
-  })
-  const { client_id: clientId } = (await registration.json()) as { client_id: string }
+  const { client_id: clientId } = await registerAt(origin, REDIRECT_URI)
 
   const post = (path: string, form: Record<string, string>) =>
     fetch(origin + path, {

@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { type Balancer, createBalancer, type Member } from '../../src/proxy/balancer.ts'
+import {
+  type Balancer,
+  createBalancer,
+  type Member,
+} from '../../../src/proxy/balancing/balancer.ts'
 
 function setUp(names: string[], draws: number[] = [], room = { calls: 100, streams: 100 }) {
   const clock = { now: 1000 }

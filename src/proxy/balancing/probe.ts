@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import type { ExchangeObserver, OutboundRequest } from './exchange.ts'
+import type { ExchangeObserver, OutboundRequest } from '../exchange.ts'
 import type { Finding } from './health.ts'
 import type { Instance } from './instance.ts'
 

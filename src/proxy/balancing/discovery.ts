@@ -1,4 +1,4 @@
-import type { Logger } from '../observability/log.ts'
+import type { Logger } from '../../observability/log.ts'
 import type { ResolveName } from './names.ts'
 
 /** Keeps the instances behind a name what the name says. */

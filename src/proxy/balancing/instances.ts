@@ -1,7 +1,7 @@
-import type { Logger } from '../observability/log.ts'
+import type { Logger } from '../../observability/log.ts'
+import type { ConnectorOptions } from '../exchange.ts'
 import type { Balancer } from './balancer.ts'
 import { discover } from './discovery.ts'
-import type { ConnectorOptions } from './exchange.ts'
 import { createInstance, type Instance } from './instance.ts'
 import type { ResolveName } from './names.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createNameResolver } from '../../src/proxy/names.ts'
-import { type NameServer, startNameServer } from '../support/name-server.ts'
+import { createNameResolver } from '../../../src/proxy/balancing/names.ts'
+import { type NameServer, startNameServer } from '../../support/name-server.ts'
 
 async function startServer(answer: Parameters<typeof startNameServer>[0]): Promise<NameServer> {
   const server = await startNameServer(answer)
@@ -8,22 +8,25 @@ async function startServer(answer: Parameters<typeof startNameServer>[0]): Promi
   return server
 }
 
-const noLookUp = async (): Promise<never> => {
-  throw new Error('the operating system is not to be asked')
-}
+const says =
+  (...addresses: string[]) =>
+  async () =>
+    addresses.map(address => ({ address }))
 
 describe('a name', () => {
   test('has all its addresses of both kinds, each once', async () => {
-    const { resolver } = await startServer((_name, type) =>
+    const { resolver, lookUp } = await startServer((_name, type) =>
       type === 'A' ? ['192.0.2.1', '192.0.2.2', '192.0.2.1'] : ['2001:db8::1'],
     )
-    const { addresses } = await createNameResolver(resolver, noLookUp)('crm.example.com')
+    const { addresses } = await createNameResolver(resolver, lookUp)('crm.example.com')
     expect(addresses).toEqual(['192.0.2.1', '192.0.2.2', '2001:db8::1'])
   })
 
   test('needs no addresses of one of the kinds', async () => {
-    const { resolver } = await startServer((_name, type) => (type === 'A' ? ['192.0.2.1'] : []))
-    const { addresses } = await createNameResolver(resolver, noLookUp)('crm.example.com')
+    const { resolver, lookUp } = await startServer((_name, type) =>
+      type === 'A' ? ['192.0.2.1'] : [],
+    )
+    const { addresses } = await createNameResolver(resolver, lookUp)('crm.example.com')
     expect(addresses).toEqual(['192.0.2.1'])
   })
 
@@ -34,8 +37,19 @@ describe('a name', () => {
   ])('whose records live for %i s is looked up again after %i s', async (ttl, seconds) => {
     const records = async () => [{ address: '192.0.2.1', ttl }]
     const none = async () => []
-    const resolve = createNameResolver({ resolve4: records, resolve6: none }, noLookUp)
+    const resolver = { resolve4: records, resolve6: none }
+    const resolve = createNameResolver(resolver, says('192.0.2.1', '192.0.2.1'))
     expect((await resolve('crm')).ttlSeconds).toBe(seconds)
+  })
+
+  test('of a cluster is not what somebody has registered under it in public', async () => {
+    // The operating system has found `crm.dev.svc.cluster.local`.
+    const { resolver } = await startServer((_name, type) => (type === 'A' ? ['192.0.2.66'] : []))
+    const resolve = createNameResolver(resolver, says('10.0.0.1', '10.0.0.2'))
+    expect(await resolve('crm.dev')).toEqual({
+      addresses: ['10.0.0.1', '10.0.0.2'],
+      ttlSeconds: 10,
+    })
   })
 
   test('that the name servers do not know is one that the operating system may know', async () => {
@@ -43,6 +57,14 @@ describe('a name', () => {
     const resolve = createNameResolver(resolver)
     expect((await resolve('localhost')).addresses).toContain('127.0.0.1')
     await expect(resolve('no-such-name.invalid')).rejects.toThrow()
+  })
+
+  test('that the operating system does not know is not asked of others', async () => {
+    const { resolver } = await startServer((_name, type) => (type === 'A' ? ['192.0.2.66'] : []))
+    const unknown = async (): Promise<never> => {
+      throw new Error('no such name')
+    }
+    await expect(createNameResolver(resolver, unknown)('crm.dev')).rejects.toThrow('no such name')
   })
 
   test('of which the name servers know only a half is what the operating system says', async () => {
@@ -53,10 +75,7 @@ describe('a name', () => {
       resolve4: async () => [{ address: '192.0.2.1', ttl: 30 }],
       resolve6: failing,
     }
-    const resolve = createNameResolver(resolver, async () => [
-      { address: '192.0.2.1' },
-      { address: '2001:db8::1' },
-    ])
+    const resolve = createNameResolver(resolver, says('192.0.2.1', '2001:db8::1'))
     expect(await resolve('crm')).toEqual({
       addresses: ['192.0.2.1', '2001:db8::1'],
       ttlSeconds: 10,

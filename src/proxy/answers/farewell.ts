@@ -1,5 +1,5 @@
-import type { Call } from './call.ts'
-import { membersOf, readJson } from './json-text.ts'
+import type { Call } from '../call.ts'
+import { membersOf, readJson } from '../json-text.ts'
 
 /** Long enough for whoever sends requests here to have noticed that they should go elsewhere. */
 const RETRY_MS = 1000

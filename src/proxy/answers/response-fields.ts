@@ -3,8 +3,8 @@
  *
  * @see RFC 9110 section 7.6.1
  */
-import { HOP_BY_HOP, join, stripNominated } from './headers.ts'
-import { memoise } from './memoise.ts'
+import { HOP_BY_HOP, join, stripNominated } from '../headers.ts'
+import { memoise } from '../memoise.ts'
 
 /** What an answer's fields say to the proxy, and the flat list of those that pass. */
 export type ResponseFields = {

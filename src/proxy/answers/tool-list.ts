@@ -6,7 +6,7 @@ import {
   type Span,
   stringAt,
   withoutItems,
-} from './json-text.ts'
+} from '../json-text.ts'
 
 /**
  * A JSON-RPC message, or a batch of them, without the tools that its reader is not to see. Whatever else it says stays as it is to the byte, but for `cacheScope: public`: what has

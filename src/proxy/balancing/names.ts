@@ -20,13 +20,14 @@ type LookUp = (name: string, options: { all: true }) => Promise<readonly { addre
 
 const SHORTEST_SECONDS = 5
 const LONGEST_SECONDS = 60
-/** Of what the operating system says, which keeps the lives of records to itself. */
+/** Of what the operating system alone says, which keeps the lives of records to itself. */
 const UNKNOWN_SECONDS = 10
 const NO_SUCH: ReadonlySet<unknown> = new Set(['ENODATA', 'ENOTFOUND'])
 
 /**
- * Asks the name servers, which say how long an answer is good for. Where they know no such name, or do not answer for one kind of address, the operating system is asked: it knows `/etc/hosts`
- * and the search domains of short names.
+ * The addresses are what the operating system says, as they are for an instance without `dns:`. It knows `/etc/hosts` and the search domains: in a cluster `crm.dev` is a service of the
+ * namespace `dev`, while to name servers that are asked for just that it is whoever has registered it in public. How long an answer is good they alone can say; where they know other
+ * addresses, or none, that is of no use.
  *
  * @see RFC 1035 section 3.2.1
  */
@@ -35,20 +36,24 @@ export function createNameResolver(
   lookUp: LookUp = dns.lookup,
 ): ResolveName {
   return async name => {
-    const records = await askServers(resolver, name).catch(() => [])
-    if (records.length === 0) {
-      const found = await lookUp(name, { all: true })
-      return { addresses: distinct(found), ttlSeconds: UNKNOWN_SECONDS }
-    }
-    const ttl = Math.min(...records.map(record => record.ttl))
-    return {
-      addresses: distinct(records),
-      ttlSeconds: Math.min(LONGEST_SECONDS, Math.max(SHORTEST_SECONDS, ttl)),
-    }
+    const [found, records] = await Promise.all([
+      lookUp(name, { all: true }),
+      askServers(resolver, name).catch(() => []),
+    ])
+    const addresses = distinct(found)
+    return { addresses, ttlSeconds: lifeOf(records, addresses) }
   }
 }
 
-/** @throws where either kind of address is not answered for: half an answer would take away the other half */
+function lifeOf(records: readonly AddressRecord[], addresses: readonly string[]): number {
+  const known = new Set(distinct(records))
+  const areSame = known.size === addresses.length && addresses.every(one => known.has(one))
+  if (!areSame || records.length === 0) return UNKNOWN_SECONDS
+  const ttl = Math.min(...records.map(record => record.ttl))
+  return Math.min(LONGEST_SECONDS, Math.max(SHORTEST_SECONDS, ttl))
+}
+
+/** @throws where either kind of address is not answered for */
 async function askServers(resolver: Resolver, name: string): Promise<readonly AddressRecord[]> {
   const both = await Promise.all([
     resolver.resolve4(name, { ttl: true }).catch(noneIfNoSuch),

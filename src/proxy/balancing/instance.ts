@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net'
-import type { Connector, ConnectorOptions } from './exchange.ts'
-import { createPlainConnector } from './http1/plain-connector.ts'
-import { createUndiciConnector } from './undici-connector.ts'
+import type { Connector, ConnectorOptions } from '../exchange.ts'
+import { createPlainConnector } from '../http1/plain-connector.ts'
+import { createUndiciConnector } from '../undici-connector.ts'
 
 /** One server of a backend. */
 export type Instance = {

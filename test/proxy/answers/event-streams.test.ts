@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { EMPTY_TAIL, isBetweenEvents, tailAfter } from '../../src/proxy/event-streams.ts'
+import { EMPTY_TAIL, isBetweenEvents, tailAfter } from '../../../src/proxy/answers/event-streams.ts'
 
 function isBetween(...chunks: string[]): boolean {
   return isBetweenEvents(

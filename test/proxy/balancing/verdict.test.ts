@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { verdictOn } from '../../src/proxy/verdict.ts'
+import { verdictOn } from '../../../src/proxy/balancing/verdict.ts'
 
 const JSON_ANSWER = ['Content-Length', '2', 'Content-Type', 'application/json; charset=utf-8']
 const TEXT = ['content-type', 'text/plain', 'x-note', 'application/json']

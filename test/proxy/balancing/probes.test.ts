@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Finding } from '../../src/proxy/health.ts'
-import type { ProbeKind } from '../../src/proxy/probe.ts'
-import { ask, DEAF, deadUrl, eventually, startBackend, startGateway } from './support.ts'
+import type { Finding } from '../../../src/proxy/balancing/health.ts'
+import type { ProbeKind } from '../../../src/proxy/balancing/probe.ts'
+import { ask, DEAF, deadUrl, eventually, startBackend, startGateway } from '../support.ts'
 
 const INTERVAL_MS = 30
 

@@ -1,5 +1,5 @@
+import { isUnavailable } from '../repeats.ts'
 import type { Report } from './health.ts'
-import { isUnavailable } from './repeats.ts'
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\b/i
 

@@ -3,9 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createNameResolver, type ResolveName } from '../../src/proxy/names.ts'
-import { startNameServer } from '../support/name-server.ts'
-import { ask, eventually, open, startGateway } from './support.ts'
+import { createNameResolver, type ResolveName } from '../../../src/proxy/balancing/names.ts'
+import { startNameServer } from '../../support/name-server.ts'
+import { ask, eventually, open, startGateway } from '../support.ts'
 
 type Pod = { address: string; hosts: (string | undefined)[]; connections(): number }
 
@@ -46,10 +46,7 @@ async function startNames(records: { now: readonly string[] | undefined }) {
     records.now === undefined ? undefined : type === 'A' ? records.now : [],
   )
   onTestFinished(server.close)
-  const nobody = async (): Promise<never> => {
-    throw new Error('the operating system does not know it either')
-  }
-  const resolve = createNameResolver(server.resolver, nobody)
+  const resolve = createNameResolver(server.resolver, server.lookUp)
   const resolveName: ResolveName = async name => ({ ...(await resolve(name)), ttlSeconds: 0.03 })
   return { resolveName, questions: server.questions }
 }

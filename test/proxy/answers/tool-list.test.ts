@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { concealTools } from '../../src/proxy/tool-list.ts'
+import { concealTools } from '../../../src/proxy/answers/tool-list.ts'
 
 const conceals = (tool: string) => tool.startsWith('debug')
 const SHOWN = '{ "name": "add", "inputSchema": {"maximum":12345678901234567890, "default": 1.0} }'

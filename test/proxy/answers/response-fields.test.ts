@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createResponseFieldsReader } from '../../src/proxy/response-fields.ts'
+import { createResponseFieldsReader } from '../../../src/proxy/answers/response-fields.ts'
 
 const readResponse = (rawFields: string[]) => createResponseFieldsReader()(rawFields).passed
 
