@@ -1,4 +1,4 @@
-// A backend for what nginx cannot do: `node backend.js <port> events|large|idle|lists`.
+// A backend for what nginx cannot do: `node backend.js <port> events|large|idle|lists|mcp`.
 import { createServer } from 'node:http'
 import { Readable } from 'node:stream'
 
@@ -74,9 +74,32 @@ function sendList(res) {
   setTimeout(() => res.writeHead(200, fields).end(LIST), LIST_MS)
 }
 
-const serve = { events: sendEvents, large: sendLarge, idle: holdOpen, lists: sendList }[kind]
+const RESULTS = {
+  initialize: ({ protocolVersion }) => ({
+    protocolVersion,
+    capabilities: { tools: {} },
+    serverInfo: { name: 'benchmark', version: '1' },
+  }),
+  'tools/call': () => ({ content: [{ type: 'text', text: 'y'.repeat(230) }] }),
+}
+
+/** MCP without sessions, for what speaks it: each call is answered under its own id. */
+function answerMessage(res, body) {
+  if (body.length === 0) return res.writeHead(405, { allow: 'POST' }).end()
+  const { id, method, params } = JSON.parse(body)
+  if (id === undefined) return res.writeHead(202).end()
+  const text = JSON.stringify({ jsonrpc: '2.0', id, result: RESULTS[method](params) })
+  const fields = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
+  res.writeHead(200, fields).end(text)
+}
+
+const kinds = {
+  ...{ events: sendEvents, large: sendLarge, idle: holdOpen, lists: sendList },
+  mcp: answerMessage,
+}
+const serve = kinds[kind]
 if (kind === 'idle') setInterval(sendStamps, 50)
-createServer((req, res) => req.resume().on('end', () => serve(res))).listen(
-  Number(port),
-  '127.0.0.1',
-)
+createServer((req, res) => {
+  const pieces = []
+  req.on('data', piece => pieces.push(piece)).on('end', () => serve(res, Buffer.concat(pieces)))
+}).listen(Number(port), '127.0.0.1')

@@ -49,6 +49,17 @@ export function listContenders(against: string | undefined): Record<string, Star
   )
 }
 
+/** Those that can stand before a backend that wants to be initialised: what speaks MCP, and for comparison what passes it on. */
+const BEFORE_MCP = ['direct', 'nginx', 'gateway', 'gateway (against)', 'fast-proxy']
+
+export function listMcpContenders(against: string | undefined): Record<string, Start> {
+  const others = Object.entries(listContenders(against))
+  return {
+    ...Object.fromEntries(others.filter(([name]) => BEFORE_MCP.includes(name))),
+    'mcp-proxy': nodePeer('mcp-proxy', 'no authentication; reads and writes MCP anew'),
+  }
+}
+
 const startDirect: Start = async ({ backend }) => ({
   ...{ name: 'direct', does: 'the backend itself', url: `${backend}/mcp` },
   ...{ headers: bearer(TOKEN), pids: [], stop: async () => undefined },
@@ -101,7 +112,7 @@ const startCaddy: Start = async ({ folder, backend, cpu }) => {
   return unauthenticated('caddy', port, pid, stop)
 }
 
-function nodePeer(name: string): Start {
+function nodePeer(name: string, does?: string): Start {
   return async ({ backend, cpu }) => {
     const port = await findFreePort()
     const script = join(import.meta.dirname, 'peers', `${name}.js`)
@@ -110,7 +121,7 @@ function nodePeer(name: string): Start {
       `${port}`,
       backend,
     ])
-    return unauthenticated(name, port, pid, stop)
+    return { ...unauthenticated(name, port, pid, stop), ...(does !== undefined && { does }) }
   }
 }
 

@@ -8,6 +8,8 @@ export type LoadRequest = {
   method: 'GET' | 'POST'
   headers: Readonly<Record<string, string>>
   body?: string
+  /** Patterns of Lua that each answer's body has to match. Only where a failure may come as 200: looking costs the generator time. */
+  expected?: readonly string[]
 }
 
 export type LoadResult = {
@@ -15,7 +17,7 @@ export type LoadResult = {
   /** Milliseconds. */
   p50: number
   p99: number
-  /** Answers other than 2xx, and connections that failed. */
+  /** Answers other than 2xx or than expected, and connections that failed. */
   failures: number
   /** Processor time of the measured processes, user and system, for each request. */
   cpuMicrosPerRequest: number
@@ -47,18 +49,33 @@ export async function runLoad(request: LoadRequest, options: LoadOptions): Promi
     requestsPerSecond: numberIn(output, /Requests\/sec:\s+([\d.]+)/),
     p50: milliseconds(output, '50%'),
     p99: milliseconds(output, '99%'),
-    failures: numberIn(output, /Non-2xx or 3xx responses: (\d+)/, 0) + socketErrors(output),
+    failures:
+      numberIn(output, /Non-2xx or 3xx responses: (\d+)/, 0) +
+      numberIn(output, /Unexpected answers: (\d+)/, 0) +
+      socketErrors(output),
     cpuMicrosPerRequest: spent / total,
   }
 }
 
-function renderScript({ method, headers, body }: LoadRequest): string {
+function renderScript({ method, headers, body, expected }: LoadRequest): string {
   const fields = Object.entries(headers).map(
     ([name, value]) => `wrk.headers[${JSON.stringify(name)}] = ${JSON.stringify(value)}`,
   )
   const lines = [`wrk.method = ${JSON.stringify(method)}`, ...fields]
   if (body !== undefined) lines.push(`wrk.body = ${JSON.stringify(body)}`)
+  if (expected) lines.push(renderCheck(expected))
   return lines.join('\n')
+}
+
+/** Counts the answers of status 200 that do not match; the others are counted by wrk. */
+function renderCheck(expected: readonly string[]): string {
+  const matches = expected.map(pattern => `body:find(${JSON.stringify(pattern)})`).join(' and ')
+  return `unexpected = 0
+function response(status, _, body)
+  if status == 200 and not (${matches}) then unexpected = unexpected + 1 end
+end
+function setup(thread) only = thread end
+function done() io.write("Unexpected answers: ", only:get("unexpected"), "\\n") end`
 }
 
 function socketErrors(output: string): number {

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { findFreePort } from '../support/free-port.ts'
+import { callOf, renderAnswer } from './call.ts'
 import { renderChart } from './chart.ts'
-import { type Contender, listContenders } from './contenders.ts'
+import { type Contender, listContenders, listMcpContenders } from './contenders.ts'
 import { measureColdGrants, measureExpiryStorm } from './grants.ts'
 import { type HalfLoad, measureHalfLoad } from './half-load.ts'
 import { measureIdleStreams } from './idle-streams.ts'
@@ -42,6 +43,8 @@ export type RunOptions = {
 export type Outcome = { table: string; charts?: Record<string, string> }
 
 type Scenario = { title: string; run: (options: RunOptions) => Promise<Outcome> }
+/** `chart`: name of a file. `expected`: what every answer has to match, as patterns of Lua. */
+type Course = { chart?: string; list?: typeof listContenders; expected?: readonly string[] }
 type RunningBackend = { origin: string; stop(): Promise<void> }
 
 /** What is measured, in this order. */
@@ -58,6 +61,16 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     title: 'Event stream: 100 events of 180 B in each answer',
     run: options =>
       withBackend(startStreaming('events', options), backend => drive(options, backend, 1024)),
+  },
+  mcp: {
+    title: 'Small call next to a proxy that speaks MCP, all before the same MCP backend',
+    run: options =>
+      withBackend(startStreaming('mcp', options), backend =>
+        drive(options, backend, 1024, {
+          list: listMcpContenders,
+          expected: ['"id":1[,}]', '"text":"y+"'],
+        }),
+      ),
   },
   half: { title: 'Answering times of the small call at half load', run: runHalfLoad },
   workers: { title: 'Two workers: small calls, next to one process', run: runWorkers },
@@ -105,7 +118,7 @@ function runCalls(
   chart?: string,
 ): Promise<Outcome> {
   return withBackend(startConstant(options, responseBytes), backend =>
-    drive(options, backend, requestBytes, chart),
+    drive(options, backend, requestBytes, chart === undefined ? {} : { chart }),
   )
 }
 
@@ -114,15 +127,15 @@ async function drive(
   options: RunOptions,
   backend: RunningBackend,
   requestBytes: number,
-  chart?: string,
+  { chart, list, expected }: Course = {},
 ): Promise<Outcome> {
-  return withContenders(options, backend, async contenders => {
+  const useAll = async (contenders: readonly Contender[]): Promise<Outcome> => {
     const results = new Map<Contender, LoadResult[]>(contenders.map(one => [one, []]))
     options.note('  warming up')
-    for (const contender of contenders) await load(options, contender, requestBytes)
+    for (const contender of contenders) await load(options, contender, requestBytes, expected)
     for (let round = 1; round <= options.rounds; round += 1) {
       for (const contender of contenders) {
-        const result = await load(options, contender, requestBytes)
+        const result = await load(options, contender, requestBytes, expected)
         results.get(contender)?.push(result)
         const [rate, micros] = [result.requestsPerSecond, result.cpuMicrosPerRequest]
         options.note(
@@ -140,17 +153,24 @@ async function drive(
       [chart]: renderChart('Processor time of a small call (less is better)', 'µs', bars),
     }
     return { table: renderLoadTable(rows), ...(charts && { charts }) }
-  })
+  }
+  return withContenders(options, backend, useAll, list)
 }
 
-function load(options: RunOptions, contender: Contender, bytes: number): Promise<LoadResult> {
+function load(
+  options: RunOptions,
+  contender: Contender,
+  bytes: number,
+  expected?: readonly string[],
+): Promise<LoadResult> {
   const { url, headers, pids } = contender
   const fields = {
     'content-type': 'application/json',
     accept: 'application/json, text/event-stream',
   }
   const request = { url, method: 'POST' as const, headers: { ...headers, ...fields } }
-  return runLoad({ ...request, body: callOf(bytes) }, { ...loadOf(options), pids })
+  const call = { ...request, body: callOf(bytes), ...(expected && { expected }) }
+  return runLoad(call, { ...loadOf(options), pids })
 }
 
 /** Who takes part where it is not the bulk of calls that is measured. */
@@ -247,10 +267,11 @@ async function withContenders<T>(
   { folder, contenderCpu, only, against }: RunOptions,
   backend: RunningBackend,
   use: (contenders: readonly Contender[]) => Promise<T>,
+  list = listContenders,
 ): Promise<T> {
   const contenders: Contender[] = []
   try {
-    for (const [name, start] of Object.entries(listContenders(against))) {
+    for (const [name, start] of Object.entries(list(against))) {
       if (only && !only.includes(name)) continue
       contenders.push(await start({ folder, backend: backend.origin, cpu: contenderCpu, against }))
     }
@@ -258,18 +279,6 @@ async function withContenders<T>(
   } finally {
     for (const contender of contenders) await contender.stop()
   }
-}
-
-/** A `tools/call` of the given size. */
-function callOf(bytes: number): string {
-  const call = (text: string) =>
-    JSON.stringify({
-      jsonrpc: '2.0',
-      id: 1,
-      method: 'tools/call',
-      params: { name: 'echo', arguments: { text } },
-    })
-  return call('x'.repeat(bytes - call('').length))
 }
 
 /** Cheap enough not to be what is measured: nginx, answering a constant. */
@@ -288,16 +297,4 @@ async function startStreaming(kind: string, { loadCpu }: RunOptions): Promise<Ru
   const script = join(import.meta.dirname, 'backend.js')
   const { stop } = await startBound(loadCpu, port, process.execPath, [script, `${port}`, kind])
   return { origin: `http://127.0.0.1:${port}`, stop }
-}
-
-/** A JSON-RPC answer of about that size. nginx takes no parameter of more than 4 KB, so the text is put together from a variable. */
-function renderAnswer(bytes: number): string {
-  const [head, tail] = [
-    '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"',
-    '"}]}}',
-  ]
-  const length = bytes - head.length - tail.length
-  const pieceLength = Math.min(length, 1024)
-  const reference = ['$', '{piece}'].join('').repeat(Math.round(length / pieceLength))
-  return `set $piece '${'y'.repeat(pieceLength)}'; return 200 '${head}${reference}${tail}';`
 }

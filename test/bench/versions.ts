@@ -2,6 +2,8 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { cpus, totalmem } from 'node:os'
 import packageJson from '../../package.json' with { type: 'json' }
 
+const development: Readonly<Record<string, string>> = packageJson.devDependencies
+
 /** What was measured on what. */
 export function describeMachine(): string[] {
   const [cpu] = cpus()
@@ -20,6 +22,7 @@ export function describeMachine(): string[] {
       `http-proxy ${packageJson.devDependencies['http-proxy']}`,
       `@fastify/http-proxy ${packageJson.devDependencies['@fastify/http-proxy']}`,
       `hono ${packageJson.dependencies.hono}`,
+      `mcp-proxy ${development['mcp-proxy']}`,
     ].join(', '),
   ]
 }
