@@ -34,6 +34,13 @@ export type LoadOptions = {
   cpu: string
 }
 
+const WARM_UP_SECONDS = 10
+
+/** How long a contender is under load before it is measured: what runs on V8 goes on compiling for some ten seconds. */
+export function warmUpSeconds(roundSeconds: number): number {
+  return Math.max(roundSeconds, WARM_UP_SECONDS)
+}
+
 /** Drives load with wrk, from one thread. */
 export async function runLoad(request: LoadRequest, options: LoadOptions): Promise<LoadResult> {
   const script = join(options.folder, 'request.lua')

@@ -9,6 +9,7 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { writeResults } from './document.ts'
+import { warmUpSeconds } from './load.ts'
 import { bindTo, isInstalled } from './process.ts'
 import { type Outcome, type RunOptions, SCENARIOS } from './scenarios.ts'
 import { describeMachine } from './versions.ts'
@@ -71,8 +72,9 @@ async function runAll(): Promise<void> {
   }
   if (!values.write) return
   const { connections, rounds, seconds } = options
-  const how = `${connections} connections, ${rounds} × ${seconds} s, interleaved; medians, of the processor time the lower quartile.`
+  const how = `${connections} connections, ${rounds} × ${seconds} s, interleaved; after ${warmUpSeconds(seconds)} s to warm up; medians, of the processor time the lower quartile.`
   const text = [...machine.map(line => `- ${line}`), `- ${how}`].join('\n')
   const charts = Object.assign({}, ...outcomes.map(({ charts }) => charts))
-  await writeResults([text, ...outcomes.map(({ table }) => table)].join('\n\n'), charts)
+  const sections = outcomes.map(({ table }) => table)
+  await writeResults(text, sections, charts)
 }

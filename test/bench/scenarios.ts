@@ -7,7 +7,7 @@ import { measureColdGrants, measureExpiryStorm } from './grants.ts'
 import { type HalfLoad, measureHalfLoad } from './half-load.ts'
 import { measureIdleStreams } from './idle-streams.ts'
 import { measureKeptLists } from './kept-lists.ts'
-import { type LoadResult, runLoad } from './load.ts'
+import { type LoadResult, runLoad, warmUpSeconds } from './load.ts'
 import { startNginx } from './nginx.ts'
 import { startBound } from './process.ts'
 import {
@@ -132,7 +132,8 @@ async function drive(
   const useAll = async (contenders: readonly Contender[]): Promise<Outcome> => {
     const results = new Map<Contender, LoadResult[]>(contenders.map(one => [one, []]))
     options.note('  warming up')
-    for (const contender of contenders) await load(options, contender, requestBytes, expected)
+    const longer = { ...options, seconds: warmUpSeconds(options.seconds) }
+    for (const contender of contenders) await load(longer, contender, requestBytes, expected)
     for (let round = 1; round <= options.rounds; round += 1) {
       for (const contender of contenders) {
         const result = await load(options, contender, requestBytes, expected)
