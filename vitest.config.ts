@@ -17,6 +17,7 @@ export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 30_000,
+    expect: { poll: { timeout: 5000, interval: 10 } },
     maxWorkers: 2,
     projects: kinds.map(kind => ({ extends: true, test: { name: kind, include: folders[kind] } })),
   },

@@ -65,7 +65,7 @@ const answerTo = ({ state }: Attempt) => arrived.find(answer => answer.get('stat
 async function refusalOf(page: Page): Promise<string> {
   const text = await page.locator('main').innerText()
   const [, reference] = REFERENCE.exec(text) ?? []
-  expect(landscape.logs()).toContain(`"correlationId":"${reference}"`)
+  await expect.poll(landscape.logs).toContain(`"correlationId":"${reference}"`)
   expect(text).toMatch(/go back to (the app|it)/i)
   return page.getByRole('heading', { level: 1 }).innerText()
 }

@@ -34,8 +34,8 @@ describe('the topology of the compose file', () => {
 
   it('has every replica take a part of it', async () => {
     for (const name of ['gateway-1', 'gateway-2', 'gateway-3']) {
-      expect(topology.services.get('load-balancer')!.logs()).toContain(` ${name} `)
-      expect(topology.services.get(name)!.logs()).toContain('"audit":true')
+      await expect.poll(topology.services.get('load-balancer')!.logs).toContain(` ${name} `)
+      await expect.poll(topology.services.get(name)!.logs).toContain('"audit":true')
     }
   })
 

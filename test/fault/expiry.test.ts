@@ -1,7 +1,14 @@
 /** One refresh for everybody, whichever replica they are on. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { call, refresh, type Session, signIn, tally, upstreamExpiry } from './client.ts'
-import { allLines, countRefreshes, type FaultHouse, reach, startHouse } from './house.ts'
+import {
+  allLines,
+  countRefreshes,
+  type FaultHouse,
+  type LogLine,
+  reach,
+  startHouse,
+} from './house.ts'
 
 const TTL_SECONDS = 4
 const TOO_YOUNG_TO_BLAME_SECONDS = 5
@@ -32,7 +39,11 @@ describe('two hundred calls of one grant at expiry, on three replicas', () => {
     const before = house.replicas.map(replica => replica.lines().length)
     house.idp.setFault({ kind: 'slow', ms: 300, endpoint: 'token', times: 1 })
     await callEverywhere(session, 30)
-    const lines = house.replicas.map((replica, n) => replica.lines().slice(before[n]))
+    const linesSince = () => house.replicas.map((replica, n) => replica.lines().slice(before[n]))
+    const resolvedOf = (all: LogLine[][]) =>
+      all.flat().filter(line => line.msg === 'upstream token resolved')
+    await expect.poll(() => resolvedOf(linesSince())).toHaveLength(30)
+    const lines = linesSince()
     const refreshed = lines.flat().filter(line => line.msg === 'upstream tokens refreshed')
     const waited = lines
       .flat()
@@ -44,12 +55,11 @@ describe('two hundred calls of one grant at expiry, on three replicas', () => {
       { path: 'waited', version: 1, grantId },
       { path: 'waited', version: 1, grantId },
     ])
-    const resolved = lines.flat().filter(line => line.msg === 'upstream token resolved')
-    const paths = Object.groupBy(resolved, line => String(line.path))
+    const paths = Object.groupBy(resolvedOf(lines), line => String(line.path))
     expect([paths.refreshed?.length, paths.waited?.length]).toEqual([1, 2])
     expect(paths.joined?.length).toBe(27)
     // Each call has an id of its own, which the refresh that it led has too.
-    expect(new Set(resolved.map(line => line.correlationId)).size).toBe(30)
+    expect(new Set(resolvedOf(lines).map(line => line.correlationId)).size).toBe(30)
     expect(paths.refreshed?.[0]?.correlationId).toBe(refreshed[0]?.correlationId)
   })
 
@@ -115,15 +125,26 @@ describe('one flow', () => {
   it('has one id in the lines of every replica that it passes', async () => {
     const before = house.replicas.map(replica => replica.lines().length)
     await signIn(house)
-    const lines = house.replicas.map((replica, n) => replica.lines().slice(before[n]))
-    const audits = lines.map(own => own.filter(line => line.audit === true))
-    const events = audits.flat().filter(line => line.event !== 'registration')
-    expect(events.map(({ event, outcome }) => `${event} ${outcome}`).sort()).toEqual([
-      'consent granted',
-      'login granted',
-      'token granted',
-    ])
-    expect(new Set(events.map(line => line.correlationId)).size).toBe(1)
+    const auditsOf = () =>
+      house.replicas.map((replica, n) =>
+        replica
+          .lines()
+          .slice(before[n])
+          .filter(line => line.audit === true),
+      )
+    const eventsOf = () =>
+      auditsOf()
+        .flat()
+        .filter(line => line.event !== 'registration')
+    await expect
+      .poll(() =>
+        eventsOf()
+          .map(({ event, outcome }) => `${event} ${outcome}`)
+          .sort(),
+      )
+      .toEqual(['consent granted', 'login granted', 'token granted'])
+    const audits = auditsOf()
+    expect(new Set(eventsOf().map(line => line.correlationId)).size).toBe(1)
     expect(audits.filter(own => own.length > 0).length).toBeGreaterThan(1)
   })
 

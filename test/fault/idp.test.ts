@@ -85,12 +85,15 @@ describe('an IdP that', () => {
     const session = takeSession()
     house.idp.setFault({ kind: 'error', error: 'invalid_client', status: 401, endpoint: 'token' })
     expect(tally(await callEverywhere(session, 10))).toEqual({ 503: 10 })
-    const errors = allLines(house).filter(({ level, failure }) => level === 'error' && failure)
-    expect(errors[0]).toMatchObject({
-      path: 'failed',
-      failure: 'operator',
-      error: 'invalid_client',
-    })
+    const errors = () =>
+      allLines(house).filter(({ level, failure }) => level === 'error' && failure)
+    await expect
+      .poll(() => errors()[0])
+      .toMatchObject({
+        path: 'failed',
+        failure: 'operator',
+        error: 'invalid_client',
+      })
     house.idp.clearFaults()
     expect(tally(await callUntilGood(session, house.replicas[0]!, 10_000))).not.toHaveProperty(
       '401',

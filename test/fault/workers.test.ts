@@ -59,6 +59,7 @@ async function setUp(config: Record<string, unknown> = {}) {
     },
   })
   onTestFinished(gateway.kill)
+  await expect.poll(() => pidsOf(gateway).size).toBe(2)
   return { gateway, front, redis, backend, session: await signIn({ front }) }
 }
 
@@ -297,7 +298,8 @@ describe('two workers', () => {
         },
         { what: 'both workers to hear of the end', timeoutMs: 8000 },
       )
-      expect(linesOf(gateway).filter(({ event }) => event === 'admin')).toHaveLength(1)
+      const revocations = () => linesOf(gateway).filter(({ event }) => event === 'admin')
+      await expect.poll(revocations).toHaveLength(1)
     },
     TIMEOUT_MS,
   )

@@ -101,15 +101,18 @@ describe('an operator', () => {
     expect(output).toContain('A client')
     for (const secret of [ended.accessToken, ended.refreshToken])
       expect(output).not.toContain(secret)
-    const [first] = auditLines().filter(
-      line => line.event === 'login' && line.clientId === client.clientId,
+    const first = await waitFor(
+      () => auditLines().find(line => line.event === 'login' && line.clientId === client.clientId),
+      { what: 'the login to be on record' },
     )
-    expect(ids).toContain(first?.grantId)
-    const revoked = await command('revoke', '--grant', String(first?.grantId))
+    expect(ids).toContain(first.grantId)
+    const revoked = await command('revoke', '--grant', String(first.grantId))
     expect(revoked).toEqual({ code: 0, output: '1 grant revoked\n' })
     await waitFor(() => refusedEverywhere(ended.accessToken), { what: 'every replica to refuse' })
     expect(await ping(landscape, kept.accessToken)).toBe(200)
-    expect(lastAudit('admin')).toMatchObject({ reason: 'revoke grant', revoked: 1 })
+    await expect
+      .poll(() => lastAudit('admin'))
+      .toMatchObject({ reason: 'revoke grant', revoked: 1 })
   })
 
   it('ends all grants of a user', async () => {
@@ -269,10 +272,12 @@ describe('the audit of a run', () => {
 
   beforeAll(makeDecisions, 60_000)
 
-  it('has every event that docs/audit.md describes, with outcomes that it describes', () => {
+  it('has every event that docs/audit.md describes, with outcomes that it describes', async () => {
     const described = new Map(rowsAfter('Events'))
+    await expect
+      .poll(() => new Set(auditLines().map(({ event }) => event)))
+      .toEqual(new Set(described.keys()))
     const lines = auditLines()
-    expect(new Set(lines.map(({ event }) => event))).toEqual(new Set(described.keys()))
     const foreign = lines.filter(
       ({ event, outcome }) =>
         !described.get(event)?.split(' | ').at(-1)?.includes(`\`${outcome}\``),

@@ -124,7 +124,7 @@ describe('with a collector', () => {
       .flatMap(({ requests }) => requests)
       .find(one => fieldValues(one, 'tracestate').includes('vendor=1'))
     expect(fieldValues(request!, 'traceparent')).toEqual([`00-${TRACE_ID}-${attempt?.spanId}-01`])
-    expect(landscape.logs()).toContain(`"traceId":"${TRACE_ID}"`)
+    await expect.poll(landscape.logs).toContain(`"traceId":"${TRACE_ID}"`)
   })
 
   it.each([
@@ -270,7 +270,7 @@ describe('without a collector', () => {
     const env = { OTEL_TRACES_EXPORTER: 'otlp' }
     const on = await startGateway({ config: await config(), nodeArgs, env })
     onTestFinished(on.kill)
-    expect(loadedBy(on.logs())).toContain('@opentelemetry/sdk-trace')
+    await expect.poll(() => loadedBy(on.logs())).toContain('@opentelemetry/sdk-trace')
   })
 
   it('what a caller says of its trace goes to the backend untouched', async () => {

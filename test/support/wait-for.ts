@@ -15,7 +15,7 @@ export type WaitOptions = {
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
   { what, timeoutMs = 5000, intervalMs = 10 }: WaitOptions,
-): Promise<T> {
+): Promise<NonNullable<T>> {
   const deadline = performance.now() + timeoutMs
   let lastError: unknown
   while (performance.now() < deadline) {
