@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** A fresh value nobody can guess: 256 bits, base64url, so it needs no encoding in a URL, a form, a header or a cookie. */
 export function createSecret(): string {
@@ -10,9 +10,19 @@ export function createId(): string {
   return randomBytes(16).toString('base64url')
 }
 
-/** A fresh name for one request, in all its log lines. A UUID because Node draws the randomness for many of them at once: this is on the hot path. */
+const CORRELATION_CHARACTERS = 22
+const DRAWN_AT_ONCE = 256
+let drawn = ''
+let used = 0
+
+/** A fresh name for one request, in all its log lines: 132 random bits, base64url. Drawn for many requests at once, since this is on the hot path. */
 export function createCorrelationId(): string {
-  return randomUUID()
+  if (used === drawn.length) {
+    drawn = randomBytes((DRAWN_AT_ONCE * CORRELATION_CHARACTERS * 6) / 8).toString('base64url')
+    used = 0
+  }
+  used += CORRELATION_CHARACTERS
+  return drawn.slice(used - CORRELATION_CHARACTERS, used)
 }
 
 /** The only form in which a secret may be a key or lie at rest: SHA-256, base64url, 43 characters. */

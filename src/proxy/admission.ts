@@ -59,22 +59,36 @@ export function parseBearer(authorization: string | undefined): Credentials {
   return TOKEN_CHARACTERS.test(token) ? { outcome: 'presented', token } : MALFORMED
 }
 
+/** A genuine token ends with what proves it, which is another for each. */
+const KEY_CHARACTERS = 24
+
+type Verified = {
+  /** `Authorization` as it was sent. */
+  field: string
+  claims: AccessTokenClaims
+}
+
 /**
  * Remembers each genuine token until its `exp`, so that it is verified once per process. Only genuine tokens are remembered: what strangers send takes no memory.
+ *
+ * They are found by their last characters, then compared as a whole: to compare is cheap, while a key has to be hashed from its first character to its last for each request.
  */
 export function createAdmission(options: AdmissionOptions): Admit {
   const { verifyAccessToken, now, watchCache = watchNothing } = options
-  // By the whole field, which is parsed only where it is not here.
-  const verified = new LRUCache<string, AccessTokenClaims>({ max: options.cacheSize ?? CACHE_SIZE })
+  // The whole field, so that it is parsed only where it is not here.
+  const verified = new LRUCache<string, Verified>({ max: options.cacheSize ?? CACHE_SIZE })
   const { hits, misses } = watchCache('access_tokens', () => verified.size)
+  const remember = (field: string, claims: AccessTokenClaims): void => {
+    verified.set(field.slice(-KEY_CHARACTERS), { field, claims })
+  }
 
   return {
     peek(authorization, resource) {
       if (authorization === undefined) return UNAUTHENTICATED
-      const claims = verified.get(authorization)
-      if (!claims) return undefined
+      const known = verified.get(authorization.slice(-KEY_CHARACTERS))
+      if (known?.field !== authorization) return undefined
       hits.value += 1
-      return judge(claims, resource, now())
+      return judge(known.claims, resource, now())
     },
 
     async resolve(authorization, resource) {
@@ -83,7 +97,7 @@ export function createAdmission(options: AdmissionOptions): Admit {
       misses.value += 1
       const claims = await verifyAccessToken(credentials.token)
       if (!claims) return { outcome: 'invalid-token', reason: 'not a valid access token of ours' }
-      if (authorization !== undefined) verified.set(authorization, claims)
+      if (authorization !== undefined) remember(authorization, claims)
       return judge(claims, resource, now())
     },
   }

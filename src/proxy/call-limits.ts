@@ -23,6 +23,11 @@ export type CallLimitOptions = {
   watchCache?: WatchCache
 }
 
+/** As a refusal says it; the same reason for the same limit. */
+export function describeExcess({ limit, retryAfterSeconds }: Excess) {
+  return { reason: `more calls than the limit of its ${limit}`, retryAfterSeconds }
+}
+
 type Caller = Pick<AccessTokenClaims, 'subject' | 'clientId'>
 
 /** Counts admitted calls. A call that is beyond one limit is counted by none. */

@@ -7,6 +7,7 @@ import type { CallTrace } from './call-trace.ts'
 import type { Companion } from './companion.ts'
 import type { RequestHead } from './headers.ts'
 import type { Challenges } from './protected-resource.ts'
+import type { Share } from './shares.ts'
 import type { TimeLimits } from './time-limits.ts'
 
 /** What the proxy knows about a request before anything is decided. */
@@ -48,6 +49,10 @@ export class Call {
   readonly arrival: Arrival
   readonly claims: AccessTokenClaims
   readonly load: Load
+  /** What is under way for whom it is. */
+  readonly share: Share
+  /** The calls of its client's connection, itself among them. */
+  neighbours: Call[] = []
   /** To be called exactly once, when it is over; `end` sees to that. */
   readonly #release: (call: Call) => void
   #isOver = false
@@ -71,9 +76,15 @@ export class Call {
   conceals: ((tool: string) => boolean) | undefined
   companion: Companion | undefined
 
-  constructor(arrival: Arrival, claims: AccessTokenClaims, release: (call: Call) => void) {
+  constructor(
+    arrival: Arrival,
+    claims: AccessTokenClaims,
+    share: Share,
+    release: (call: Call) => void,
+  ) {
     this.arrival = arrival
     this.claims = claims
+    this.share = share
     this.load = loadOf(arrival)
     this.#release = release
   }

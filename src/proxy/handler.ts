@@ -1,23 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Tracing } from '../observability/trace.ts'
-import type { UpstreamTokenSource } from '../upstream/tokens.ts'
 import type { Admit } from './admission.ts'
 import type { Backend } from './backends.ts'
-import { holdBody } from './body.ts'
-import { type Arrival, Call, LISTEN, loadOf } from './call.ts'
-import type { CallLimits, Excess } from './call-limits.ts'
-import { CallTrace, runTraced } from './call-trace.ts'
-import { abandon, type Connections } from './connections.ts'
+import { type Arrival, Call, loadOf } from './call.ts'
+import { describeExcess } from './call-limits.ts'
+import { CallTrace } from './call-trace.ts'
+import type { Connections } from './connections.ts'
 import { type CrossOrigin, isPreflight, renderPreflight } from './cross-origin.ts'
-import { enforce } from './enforcement.ts'
-import { equip } from './equipment.ts'
 import type { Failure } from './failures.ts'
 import type { RequestHead } from './headers.ts'
-import { readMessages } from './message.ts'
 import { noteLimited } from './observer.ts'
+import { type PassageOptions, pass } from './passage.ts'
 import type { Challenges } from './protected-resource.ts'
-import type { Refusals, Why } from './refusals.ts'
-import { createShares, type ShareLimits } from './shares.ts'
+import { createShares, type Share, type ShareLimits } from './shares.ts'
 
 /** What answers a request of the public listener. */
 export type Handler = (req: IncomingMessage, res: ServerResponse) => void
@@ -26,15 +21,11 @@ export type HandlerOptions = {
   readHead: (rawHeaders: readonly string[]) => RequestHead
   crossOrigin: CrossOrigin
   admission: Admit
-  tokens: UpstreamTokenSource
   connections: Connections
-  forward: (call: Call) => void
-  refusals: Refusals
   limits: ProxyLimits
-  callLimits?: CallLimits
   createCorrelationId: () => string
   tracing?: Tracing
-}
+} & Omit<PassageOptions, 'bodyLimit'>
 
 export type ProxyLimits = {
   /** Of a request's body. */
@@ -46,8 +37,8 @@ export type ProxyLimits = {
 } & Partial<ShareLimits>
 
 /**
- * Makes the handlers of the MCP endpoints. A request was matched by the listener, on the exact path; then its origin is checked, it is admitted, its body is held, the
- * backend's policy is asked, it gets its upstream token, and is forwarded. On the usual way nothing here waits but for the body.
+ * Makes the handlers of the MCP endpoints. A request was matched by the listener, on the exact path; then its origin is checked, it is admitted, counted, and passed
+ * on. Where its token is known nothing here waits.
  */
 export function createHandlers(
   options: HandlerOptions,
@@ -55,13 +46,11 @@ export function createHandlers(
   const { readHead, crossOrigin, refusals, createCorrelationId, tracing } = options
   const admit = createAdmit(options)
   const begin = createBegin(options)
+  const passage = { ...options, bodyLimit: options.limits.bodyBytes }
 
   const start = (arrival: Arrival, claims: Claims): void => {
     const call = begin(arrival, claims)
-    if (!call) return
-    proceed(call, options).catch(cause =>
-      refusals.fail(call, 'unexpected', { reason: 'proxy', cause }),
-    )
+    if (call) pass(call, passage)
   }
 
   const handle = (arrival: Arrival): void => {
@@ -148,24 +137,25 @@ function createBegin({
 
   const release = (call: Call): void => {
     underWay[call.load] -= 1
-    shares.release(call.claims.subject, call.load)
-    connections.leave(call.arrival.req.socket, call)
+    shares.release(call.share, call.load)
+    connections.leave(call)
   }
 
-  const findObstacle = (arrival: Arrival, { subject }: Claims): [Failure, string] | undefined => {
+  const findObstacle = (arrival: Arrival, share: Share): [Failure, string] | undefined => {
     const { req, head } = arrival
     const load = loadOf(arrival)
     // Its answer would show the client the very fields that we inject (RFC 9110 section 9.3.8).
     if (req.method === 'TRACE') return ['methodNotAllowed', 'TRACE']
     if (underWay[load] >= room[load]) return ['overloaded', `${underWay[load]} ${load} under way`]
-    const excess = shares.findExcess(subject, load)
+    const excess = shares.findExcess(share, load)
     if (excess) return [excess, `too many ${load} of one user at once`]
     if ((head.contentLength ?? 0) > limits.bodyBytes) return ['bodyTooLarge', 'declared']
     return undefined
   }
 
   return (arrival, claims) => {
-    const obstacle = findObstacle(arrival, claims)
+    const share = shares.find(claims.subject)
+    const obstacle = findObstacle(arrival, share)
     if (obstacle) {
       refusals.refuse(arrival, obstacle[0], { reason: obstacle[1] })
       if (OWN_LIMITS.has(obstacle[0])) noteLimited(arrival, claims, obstacle[1])
@@ -178,68 +168,12 @@ function createBegin({
       noteLimited(arrival, claims, why.reason)
       return undefined
     }
-    const call = new Call(arrival, claims, release)
+    const call = new Call(arrival, claims, share, release)
     underWay[call.load] += 1
-    shares.take(claims.subject, call.load)
+    shares.take(share, call.load)
     connections.join(arrival.req.socket, call)
     return call
   }
-}
-
-async function proceed(call: Call, options: HandlerOptions): Promise<void> {
-  const { tokens, forward, refusals } = options
-  const { head, correlationId, backend } = call.arrival
-  if (head.hasBody && !(await hold(call, options))) return
-  const excess = options.callLimits?.takeTools(call.claims, backend.name, {
-    ...{ body: call.body, fields: head.passed },
-  })
-  if (excess) {
-    const why = describeExcess(excess)
-    noteLimited(call.arrival, call.claims, why.reason)
-    return refusals.fail(call, 'rateLimited', why)
-  }
-  if (backend.policy && !enforce(call, backend.policy, refusals)) return
-  const { grantId } = call.claims
-  const token =
-    tokens.peek(grantId) ?? (await runTraced(call, () => tokens.resolve(grantId, correlationId)))
-  if (call.isOver) return
-  // What came behind the request has broken the connection in this very turn.
-  if (call.arrival.req.socket.destroyed) return abandon(call)
-  if (token.outcome !== 'usable') return refusals.failToken(call, token)
-  if (equip(call, token, refusals)) forward(call)
-}
-
-/** @returns whether the call goes on */
-async function hold(call: Call, { limits, refusals }: HandlerOptions): Promise<boolean> {
-  const { req, res, head } = call.arrival
-  if (head.expectsContinue) res.writeContinue()
-  const held = await holdBody(req, limits.bodyBytes)
-  if (call.isOver) return false
-  if (held.outcome === 'held') {
-    call.body = held.body
-    return !call.isListening || holdsToListening(call, held.body, refusals)
-  }
-  if (held.outcome === 'gone') abandon(call)
-  else refusals.fail(call, 'bodyTooLarge', { reason: 'sent' })
-  return false
-}
-
-/**
- * What says in its fields that it only listens is spared the limits of time that calls have, and may be ended at any moment; a call that says so is refused.
- *
- * @returns whether the call goes on
- */
-function holdsToListening(call: Call, body: Buffer, { fail }: Pick<Refusals, 'fail'>): boolean {
-  const { req, head } = call.arrival
-  if (req.method === 'GET') return true
-  const reading = readMessages(body, head.passed)
-  const isTrue = reading.outcome === 'read' && reading.asks.every(({ method }) => method === LISTEN)
-  if (!isTrue) fail(call, 'headerMismatch', { reason: 'a call that says that it only listens' })
-  return isTrue
-}
-
-function describeExcess({ limit, retryAfterSeconds }: Excess): Why {
-  return { reason: `more calls than the limit of its ${limit}`, retryAfterSeconds }
 }
 
 function searchOf(url: string): string {

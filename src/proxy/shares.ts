@@ -8,12 +8,18 @@ export type ShareLimits = {
   streamsPerSubject: number
 }
 
+/** What is under way for one subject. */
+export type Share = { readonly subject: string } & Record<Load, number>
+
 export type Shares = {
+  /** The same object for the same subject as long as something is under way for it. */
+  find(subject: string): Share
   /** What one more would be too many of. */
-  findExcess(subject: string, load: Load): 'subjectOverloaded' | 'tooManyStreams' | undefined
-  take(subject: string, load: Load): void
+  findExcess(share: Share, load: Load): 'subjectOverloaded' | 'tooManyStreams' | undefined
+  /** At once after it was found. */
+  take(share: Share, load: Load): void
   /** Exactly once for each that was taken. */
-  release(subject: string, load: Load): void
+  release(share: Share, load: Load): void
 }
 
 /**
@@ -22,20 +28,25 @@ export type Shares = {
  * A subject is counted as its identity provider calls it; where two providers have the same name for two users, these share.
  */
 export function createShares({ inFlightPerSubject, streamsPerSubject }: ShareLimits): Shares {
-  const counts = { calls: new Map<string, number>(), streams: new Map<string, number>() }
+  const shares = new Map<string, Share>()
   const limits = { calls: inFlightPerSubject, streams: streamsPerSubject }
   return {
-    findExcess(subject, load) {
-      if ((counts[load].get(subject) ?? 0) < limits[load]) return undefined
+    find: subject => shares.get(subject) ?? { subject, calls: 0, streams: 0 },
+    findExcess(share, load) {
+      if (share[load] < limits[load]) return undefined
       return load === 'calls' ? 'subjectOverloaded' : 'tooManyStreams'
     },
-    take: (subject, load) => add(counts[load], subject, 1),
-    release: (subject, load) => add(counts[load], subject, -1),
+    take(share, load) {
+      if (isEmpty(share)) shares.set(share.subject, share)
+      share[load] += 1
+    },
+    release(share, load) {
+      share[load] -= 1
+      if (isEmpty(share)) shares.delete(share.subject)
+    },
   }
 }
 
-function add(counts: Map<string, number>, subject: string, change: number): void {
-  const count = (counts.get(subject) ?? 0) + change
-  if (count > 0) counts.set(subject, count)
-  else counts.delete(subject)
+function isEmpty({ calls, streams }: Share): boolean {
+  return calls === 0 && streams === 0
 }

@@ -23,7 +23,8 @@ test('a call whose client leaves while the connection is being made never reache
     // The part of an arrival that an attempt touches.
     const arrival = { backend, req: {}, head: {} } as unknown as Arrival
     const member = backend.balancer.take([], 'calls')!
-    const attempt = new Attempt(new Call(arrival, claims({}), () => {}), member, events)
+    const share = { subject: 'anybody', calls: 0, streams: 0 }
+    const attempt = new Attempt(new Call(arrival, claims({}), share, () => {}), member, events)
     const request = {
       path,
       method: 'POST',

@@ -34,7 +34,7 @@ describe('a request reaches a backend', () => {
     expect(backend.field('x-forwarded-for')).toBe('127.0.0.1')
     expect(backend.field('x-forwarded-proto')).toBe('https')
     expect(backend.field('x-forwarded-host')).toBe('mcp.example.com')
-    expect(backend.field('x-request-id')).toMatch(/^[\w-]{36}$/)
+    expect(backend.field('x-request-id')).toMatch(/^[\w-]{22}$/)
     expect(`http://${backend.field('host')}/internal`).toBe(backend.url)
   })
 
