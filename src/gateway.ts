@@ -146,7 +146,7 @@ function createPublicListener(
 ): Listener {
   return createListener({
     ...{ find, rest, reusePort },
-    keepAliveTimeoutMs: keepAliveMs,
+    keepAliveMs,
     maxHeaderBytes: limits.headersBytes,
     ...(listen.tls && { tls: listen.tls }),
     stallMs: limits.stallMs,
@@ -181,7 +181,7 @@ function createServing(
     tokens,
     allowedOrigins: config.allowedOrigins,
     trustedProxies: config.trustedProxies,
-    limits: config.limits,
+    ...{ limits: config.limits, keepAliveMs: config.keepAliveMs },
     ...(callLimits && { callLimits }),
     ...(tracing && { tracing }),
     observe: name => observeBackend(metrics.backend(name), audit, noteLimited),

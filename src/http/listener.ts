@@ -13,8 +13,11 @@ export type ListenerOptions = {
   find: (path: string) => Handler | undefined
   /** Answers everything else. */
   rest: Handler
-  /** Longer than any load balancer's in front of us, which would otherwise send into a connection that we are closing. */
-  keepAliveTimeoutMs?: number
+  /**
+   * How long a connection may rest between two requests, coarse and never shorter. Longer than any load balancer's in front of us, which would otherwise send into a
+   * connection that we are closing.
+   */
+  keepAliveMs?: number
   /** From a request's first byte to the end of its head; and how long a client may then bring next to nothing of its body. Twice as long it may take nothing of an answer. */
   stallMs?: number
   /** From a request's first byte to the end of its body. An answer may take as long as it likes. */
@@ -46,6 +49,7 @@ export type Listener = {
   close(deadlineMs: number): Promise<void>
 }
 
+const KEEP_ALIVE_MS = 75_000
 const REQUEST_TIMEOUT_MS = 120_000
 const STALL_MS = 30_000
 const LONGEST_TICK_MS = 5000
@@ -64,12 +68,13 @@ type Connections = Map<Socket, ClientConnection>
 
 /** One HTTP listener. Malformed requests are refused here, by Node's strict parser and by what it lets pass, and no handler sees them. */
 export function createListener(options: ListenerOptions): Listener {
-  const { stallMs = STALL_MS, onRefused = () => undefined } = options
+  const { stallMs = STALL_MS, keepAliveMs = KEEP_ALIVE_MS, onRefused = () => undefined } = options
   const connections: Connections = new Map()
   const { dispatch, refuseExpectation, close } = createDispatch(options, connections)
-  const tickMs = Math.min(LONGEST_TICK_MS, Math.ceil(stallMs / 4))
+  const tickMs = Math.min(LONGEST_TICK_MS, Math.ceil(Math.min(stallMs, keepAliveMs) / 4))
   const { server, ...secure } = createHttpServer(options.tls, {
-    keepAliveTimeout: options.keepAliveTimeoutMs ?? 75_000,
+    // Node would set a timer with each answer and clear it with the next request.
+    keepAliveTimeout: 0,
     headersTimeout: stallMs,
     requestTimeout: Math.max(options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS, stallMs),
     connectionsCheckingInterval: tickMs,
@@ -98,7 +103,10 @@ export function createListener(options: ListenerOptions): Listener {
     connections.set(socket, new ClientConnection(socket))
     socket.once('close', () => connections.delete(socket))
   })
-  const clock = setInterval(() => endStalled(connections, stallMs, onRefused), tickMs).unref()
+  const clock = setInterval(() => {
+    endStalled(connections, stallMs, onRefused)
+    endResting(connections, keepAliveMs)
+  }, tickMs).unref()
 
   return {
     listen: (port, host) => listen(server, { port, host, reusePort: options.reusePort }),
@@ -192,6 +200,13 @@ function endStalled(
     onRefused(stall)
     if (stall === 'slow_body') connection.refuse(statusLine(408))
     else connection.cut()
+  }
+}
+
+function endResting(connections: Connections, keepAliveMs: number): void {
+  const now = performance.now()
+  for (const [socket, connection] of connections) {
+    if (connection.isResting(now, keepAliveMs)) socket.destroy()
   }
 }
 

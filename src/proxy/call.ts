@@ -22,6 +22,8 @@ export type Arrival = {
   correlationId: string
   /** Fields for a browser, flat. */
   crossOrigin: readonly string[]
+  /** Says how long the connection may rest, flat; nothing where it ends with the answer. */
+  keepAlive: readonly string[]
   /** Where there are traces. */
   trace?: CallTrace
 }

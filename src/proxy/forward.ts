@@ -86,7 +86,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
       }
       const fields = readFields(rawFields)
       options.onAnswer(call, fields)
-      fields.passed.push(...call.arrival.crossOrigin)
+      fields.passed.push(...call.arrival.crossOrigin, ...call.arrival.keepAlive)
       const head = { status, statusText, fields }
       const open = (): Answer => openAnswer(attempt, head, opening)
       return call.companion ? call.companion.answered(head, open) : open()

@@ -24,6 +24,8 @@ export type HandlerOptions = {
   connections: Connections
   limits: ProxyLimits
   createCorrelationId: () => string
+  /** How long a client's connection may rest. */
+  keepAliveMs: number
   tracing?: Tracing
 } & Omit<PassageOptions, 'bodyLimit'>
 
@@ -46,6 +48,8 @@ export function createHandlers(
   const { readHead, crossOrigin, refusals, createCorrelationId, tracing } = options
   const admit = createAdmit(options)
   const begin = createBegin(options)
+  // Some clients open a new connection after a few seconds unless they are told.
+  const keepAlive = ['keep-alive', `timeout=${Math.floor(options.keepAliveMs / 1000)}`]
   const passage = { ...options, bodyLimit: options.limits.bodyBytes }
 
   const start = (arrival: Arrival, claims: Claims): void => {
@@ -83,6 +87,7 @@ export function createHandlers(
       search,
       correlationId,
       crossOrigin: fields ?? [],
+      keepAlive: res.shouldKeepAlive ? keepAlive : [],
     }
     if (tracing) arrival.trace = new CallTrace(tracing, arrival)
     if (!fields) return refusals.refuse(arrival, 'forbiddenOrigin', { reason: 'not allowed' })

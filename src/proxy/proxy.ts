@@ -44,6 +44,8 @@ export type ProxyOptions = {
   /** Addresses and CIDR blocks whose `X-Forwarded-For` is believed. */
   trustedProxies: readonly string[]
   limits: ProxyLimits
+  /** How long the listener lets a client's connection rest. */
+  keepAliveMs: number
   /** How often somebody may call; as often as they like, where there is none. Closed with the proxy. */
   callLimits?: CallLimits
   /** What a person sees who opens an MCP endpoint in a browser; a client's error without it. */
@@ -135,7 +137,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     forward(call)
   }
   const createHandler = createHandlers({
-    ...{ tokens, refusals, limits, connections },
+    ...{ tokens, refusals, limits, connections, keepAliveMs: options.keepAliveMs },
     ...(options.tracing && { tracing: options.tracing }),
     ...(options.callLimits && { callLimits: options.callLimits }),
     forward: lists?.inFrontOf(send) ?? send,

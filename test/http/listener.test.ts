@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createListener, type ListenerOptions } from '../../src/http/listener.ts'
 import { eventually, RawClient } from '../proxy/support.ts'
@@ -123,11 +124,30 @@ describe('RFC 9112: a malformed request is refused and reaches no handler', () =
 })
 
 describe('keep-alive', () => {
-  test('promises longer than the idle timeouts of load balancers', async () => {
-    const { port } = await setUp()
+  test('ends a connection on which nothing has come for so long, and none before', async () => {
+    const { port } = await setUp({ keepAliveMs: 200 })
     const client = new RawClient(port).send('GET / HTTP/1.1', 'Host: a', '', '')
     await client.until('rest')
-    expect(client.received).toMatch(/Keep-Alive: timeout=75\r\n/i)
+    // Each of these begins the wait anew, the part of a request too.
+    for (const piece of ['GET / HTTP/1.1\r\n', 'Host: a\r\n', 'X: y\r\n\r\n']) {
+      await pause(150)
+      client.send(piece)
+    }
+    await eventually(() => client.received.split('rest').length === 3, 'both answers')
+    const answeredAt = performance.now()
+    await client.closed
+    expect(performance.now() - answeredAt).toBeGreaterThanOrEqual(200)
+    expect(performance.now() - answeredAt).toBeLessThan(1000)
+    expect(client.received.match(/HTTP\/1\.1 200 /g)).toHaveLength(2)
+  })
+
+  test('does not end a connection whose answer takes longer', async () => {
+    const { port, waiting } = await setUp({ keepAliveMs: 40 })
+    const client = new RawClient(port).send('GET /mcp HTTP/1.1', 'Host: a', '', '')
+    await eventually(() => waiting.length === 1, 'the request arrives')
+    await pause(200)
+    waiting[0]?.end('whole')
+    await client.until('whole')
   })
 
   test('lets an answer take longer than a request may', async () => {

@@ -178,6 +178,19 @@ describe('a backend’s answer reaches the client', () => {
     }
   })
 
+  test('with the time that its connection may rest, unless that ends', async () => {
+    const { gateway } = await setUp((_req, res) => {
+      res.writeHead(200, { 'keep-alive': 'timeout=3' }).end('{}')
+    })
+    const ask = ['GET /crm/mcp HTTP/1.1', 'Host: a', `Authorization: Bearer ${GOOD_TOKEN}`]
+    const client = new RawClient(gateway.port).send(...ask, '', '')
+    expect(await client.until('{}')).toMatch(/\r\nkeep-alive: timeout=75\r\n/i)
+    const last = new RawClient(gateway.port).send(...ask, 'Connection: close', '', '')
+    await last.closed
+    expect(last.received).toContain('{}')
+    expect(last.received).not.toMatch(/keep-alive/i)
+  })
+
   test('in one segment with its head when it is small', async () => {
     const { gateway } = await setUp((_req, res) => {
       res.setHeader('content-length', 5)

@@ -112,6 +112,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     allowedOrigins: ['https://app.example.com'],
     trustedProxies: [],
     limits: { bodyBytes: 100_000, inFlight: 100, streams: 100 },
+    keepAliveMs: 75_000,
     logger: createLogger('info', sink),
     now: () => NOW,
     ...options.proxy,

@@ -16,6 +16,7 @@ export class ClientConnection {
   isEnding = false
   #read: (Mark & { req: IncomingMessage }) | undefined
   #sent: Mark | undefined
+  #rest: Mark | undefined
 
   constructor(socket: Socket) {
     this.#socket = socket
@@ -62,6 +63,21 @@ export class ClientConnection {
   findStall(nowMs: number, stallMs: number): 'slow_body' | 'slow_reader' | undefined {
     if (this.#isSlowToSend(nowMs, stallMs)) return 'slow_body'
     return this.#isSlowToRead(nowMs, stallMs) ? 'slow_reader' : undefined
+  }
+
+  /**
+   * Whether nothing has come for `limitMs` since the latest answer. What has never asked is judged by how long its first request takes.
+   *
+   * @param nowMs monotonic
+   */
+  isResting(nowMs: number, limitMs: number): boolean {
+    if (!this.#latest?.writableFinished) {
+      this.#rest = undefined
+      return false
+    }
+    const { bytesRead } = this.#socket
+    if (this.#rest?.bytes !== bytesRead) this.#rest = { bytes: bytesRead, sinceMs: nowMs }
+    return nowMs - this.#rest.sinceMs >= limitMs
   }
 
   #isSlowToSend(nowMs: number, stallMs: number): boolean {

@@ -11,12 +11,12 @@ export function renderList(entry: Entry, id: string, now: number): string {
 
 /** Answers a call with what is kept, as its caller may see it. The call goes on to its end as if the backend had answered. */
 export function sendList(call: Call, entry: Entry, id: string, now: number): void {
-  const { res, crossOrigin } = call.arrival
+  const { res, crossOrigin, keepAlive } = call.arrival
   const whole = renderList(entry, id, now)
   const shown = call.conceals ? showTo(call.conceals, whole) : whole
   const age = Math.floor(ageOf(entry, now) / 1000)
   const fields = ['content-type', 'application/json', 'age', String(age)]
-  fields.push('content-length', String(shown.length), ...crossOrigin)
+  fields.push('content-length', String(shown.length), ...crossOrigin, ...keepAlive)
   res.writeHead(200, fields)
   res.end(shown, 'latin1')
 }
