@@ -7,7 +7,11 @@ const NO_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 const FRAMING = /^(?:host|connection|content-length|transfer-encoding|expect|upgrade)$/i
 const LONG_VALUE = 64
 const LONG_VALUES_REMEMBERED = 4096
+const PLACES = 64
 const WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
+
+/** A field as it was sent last. */
+type Line = { name: string; value: string; text: string }
 
 /** Whether nobody can be in doubt about where such a request, and its answer, end; after any other the connection is closed. */
 export function isPlain({ method, body }: OutboundRequest): boolean {
@@ -28,6 +32,17 @@ export function createRequestHeadRenderer(
 ): (request: OutboundRequest) => string | undefined {
   const beginField = memoise(name => (TOKEN.test(name) && !FRAMING.test(name) ? `${name}: ` : ''))
   const isValue = createValueCheck()
+  const latest: Line[] = []
+  // Most fields are the same as in the request before, and at the same place.
+  const renderLine = (place: number, name: string, value: string): string => {
+    const known = latest[place]
+    if (known?.value === value && known.name === name) return known.text
+    const begin = beginField(name)
+    if (begin === '' || !isValue(value)) return ''
+    const line = { name, value, text: `${begin}${value}\r\n` }
+    if (place < PLACES && value.length < LONG_VALUE) latest[place] = line
+    return line.text
+  }
   const isMethod = memoise(method => TOKEN.test(method))
   const shared = [
     ` HTTP/1.1\r\nhost: ${host}\r\nconnection: keep-alive\r\n`,
@@ -38,10 +53,9 @@ export function createRequestHeadRenderer(
     if (!isMethod(method) || NO_PATH.test(path) || path === '') return undefined
     let head = `${method} ${path}${shared[isPlain(request) ? 0 : 1]}`
     for (let index = 0; index + 1 < fields.length; index += 2) {
-      const begin = beginField(fields[index] as string)
-      const value = fields[index + 1] as string
-      if (begin === '' || !isValue(value)) return undefined
-      head += `${begin}${value}\r\n`
+      const line = renderLine(index / 2, fields[index] as string, fields[index + 1] as string)
+      if (line === '') return undefined
+      head += line
     }
     if (body) return `${head}content-length: ${body.byteLength}\r\n\r\n`
     return WITH_BODY.has(method) ? `${head}content-length: 0\r\n\r\n` : `${head}\r\n`

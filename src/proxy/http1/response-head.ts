@@ -42,8 +42,21 @@ const LENGTH = /^ ?\d{1,15}$/
 const CHUNKED = /^ ?chunked$/i
 const CLOSE = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i
 
+/** One line of fields. */
+type Line = {
+  /** With its end. */
+  text: string
+  name: string
+  kind: Exclude<Kind, 'invalid'>
+  value: string
+}
+
+/** How much is remembered. */
+const LINES = 32
+const LINE_LENGTH = 256
+
 /**
- * Makes the parser of heads, which remembers the field names that it has judged.
+ * Makes the parser of heads for one instance. It remembers the field names that it has judged, and the lines of the latest head by their place: most of the next one's are the same.
  *
  * Its text is latin1, ends with the empty line, has `CR` and `LF` only as line ends, no control characters, and no line that begins with white space: the scanner has seen
  * to that. Length and chunks are believed only where a single field says so in the plainest form.
@@ -52,10 +65,11 @@ const CLOSE = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i
  */
 export function createHeadParser(): ParseHead {
   const judge = memoise(judgeName)
+  const latest: Line[] = []
   return text => {
     const end = text.indexOf('\r\n')
     const head = parseStatusLine(text, end)
-    return head && parseFields(text, end + 2, head, judge) ? head : undefined
+    return head && parseFields(text, end + 2, head, latest, judge) ? head : undefined
   }
 }
 
@@ -98,33 +112,49 @@ function parseFields(
   text: string,
   start: number,
   head: ParsedHead,
+  latest: Line[],
   judge: (name: string) => Kind,
 ): boolean {
   let at = start
-  while (at < text.length - 2) {
-    const end = text.indexOf('\r\n', at)
-    const colon = text.indexOf(':', at)
-    if (colon === -1 || colon > end) return false
-    const name = text.slice(at, colon)
-    const kind = judge(name)
-    const value = trimmed(text, colon + 1, end)
-    if (kind !== 'plain' && !readFraming(head, kind, value, text.slice(colon + 1, end)))
-      return false
-    head.rawFields.push(name, value)
-    at = end + 2
+  for (let place = 0; at < text.length - 2; place += 1) {
+    const known = latest[place]
+    const isKnown = known !== undefined && text.startsWith(known.text, at)
+    const line = isKnown ? known : parseLine(text, at, judge)
+    if (!line || !readFraming(head, line)) return false
+    head.rawFields.push(line.name, line.value)
+    if (!isKnown && place < LINES && line.text.length <= LINE_LENGTH) latest[place] = line
+    at += line.text.length
   }
   return !(head.isChunked && head.contentLength !== -1)
 }
 
-/** @returns whether it is the only field that says so, and in the form that nobody can take for another */
-function readFraming(head: ParsedHead, kind: Kind, value: string, whole: string): boolean {
+function parseLine(text: string, at: number, judge: (name: string) => Kind): Line | undefined {
+  const end = text.indexOf('\r\n', at)
+  const colon = text.indexOf(':', at)
+  if (colon === -1 || colon > end) return undefined
+  const name = text.slice(at, colon)
+  const kind = judge(name)
+  if (kind === 'invalid' || !isPlainest(kind, text.slice(colon + 1, end))) return undefined
+  return { text: text.slice(at, end + 2), name, kind, value: trimmed(text, colon + 1, end) }
+}
+
+/** Whether a field that says where the answer ends does so in the form that nobody can take for another. */
+function isPlainest(kind: Kind, whole: string): boolean {
+  if (kind === 'content-length') return LENGTH.test(whole)
+  return kind !== 'transfer-encoding' || CHUNKED.test(whole)
+}
+
+/** @returns whether it is the only field that says so */
+function readFraming(head: ParsedHead, { kind, value }: Line): boolean {
   switch (kind) {
+    case 'plain':
+      return true
     case 'content-length':
-      if (head.contentLength !== -1 || !LENGTH.test(whole)) return false
+      if (head.contentLength !== -1) return false
       head.contentLength = Number(value)
       return true
     case 'transfer-encoding':
-      if (head.isChunked || !CHUNKED.test(whole)) return false
+      if (head.isChunked) return false
       head.isChunked = true
       return true
     case 'connection':
@@ -133,8 +163,6 @@ function readFraming(head: ParsedHead, kind: Kind, value: string, whole: string)
     case 'keep-alive':
       head.keepAlive = value
       return true
-    default:
-      return false
   }
 }
 

@@ -55,7 +55,7 @@ describe('an answer of an instance, read by us, by undici and by Node', () => {
             expect(readOurs(method, cut(text, [at]))).toEqual(whole)
           }
         }),
-        { numRuns: numRuns / 4 },
+        { numRuns },
       )
     },
     timeout,

@@ -77,6 +77,24 @@ describe('a connection to an instance', () => {
     )
   })
 
+  test('sends each request its own fields, whatever the one before had at their place', async () => {
+    const { connector, received } = await setUp(socket => socket.write(SMALL))
+    const all = [
+      ['a', '1', 'b', '2'],
+      ['a', '1', 'b', '2'],
+      ['a', '12', 'b', '2'],
+      ['b', '2', 'a', '1'],
+      ['b', '2'],
+      ['ab', '2', 'a', '1'],
+    ]
+    for (const fields of all) expect(await ask(connector, { fields })).toEqual(COMPLETE)
+    expect(received.map(text => text.split('\r\n').slice(3, -3))).toEqual(
+      all.map(fields =>
+        fields.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${fields[at + 1]}`] : [])),
+      ),
+    )
+  })
+
   test('carries one request at a time', async () => {
     const { connector, sockets } = await setUp(socket => setImmediate(() => socket.write(SMALL)))
     await Promise.all([ask(connector), ask(connector), ask(connector)])
@@ -175,7 +193,10 @@ describe('an exchange', () => {
     ['a transfer coding of its own', { fields: ['transfer-encoding', 'chunked'] }],
   ])('with %s is refused unsent', async (_what, request) => {
     const { connector, received } = await setUp(socket => socket.write(SMALL))
-    expect(await ask(connector, request)).toMatchObject({ outcome: 'malformed', isSent: false })
+    for (const time of ['at first', 'again']) {
+      const told = await ask(connector, request)
+      expect(told, time).toMatchObject({ outcome: 'malformed', isSent: false })
+    }
     expect(await ask(connector)).toEqual(COMPLETE)
     expect(received).toHaveLength(1)
   })

@@ -46,6 +46,38 @@ describe('an answer is complete', () => {
   })
 })
 
+describe('an answer after another one', () => {
+  const answer = (...fields: string[]) => lines(OK, ...fields, '', '')
+  test.each([
+    ['the same', answer('A: 1', 'Content-Length: 0'), ['A', '1', 'Content-Length', '0'], true],
+    ['one whose field goes on', answer('A: 12', 'Content-Length: 0'), ['A', '12'], true],
+    ['one whose field ends before', answer('A: ', 'Content-Length: 0'), ['A', ''], true],
+    ['one with its fields in another order', answer('Content-Length: 0', 'A: 1'), undefined, true],
+    ['one with a field before', answer('B: 2', 'A: 1', 'Content-Length: 0'), ['B', '2'], true],
+    ['one with fewer fields', answer('Content-Length: 0'), ['Content-Length', '0'], true],
+    ['one that ends the connection', answer('Connection: close', 'Content-Length: 0'), [], false],
+  ])('is read as if it were the first: %s', (_which, text, fields, keeps) => {
+    for (let time = 0; time < 3; time += 1) {
+      read(answer('A: 1', 'Content-Length: 0'))
+      const seen = read(text)
+      expect(seen).toMatchObject({ outcome: 'complete', keeps })
+      expect(seen.fields).toEqual(expect.arrayContaining(fields ?? []))
+    }
+  })
+
+  test.each([
+    ['a second length', answer('A: 1', 'Content-Length: 0', 'Content-Length: 0')],
+    ['chunks beside the length', answer('A: 1', 'Content-Length: 0', CHUNKED)],
+    ['a length that is none', answer('A: 1', 'Content-Length: 0x')],
+    ['a name that is none', answer('A : 1', 'Content-Length: 0')],
+  ])('is refused as if it were the first: with %s', (_what, text) => {
+    for (let time = 0; time < 3; time += 1) {
+      read(answer('A: 1', 'Content-Length: 0'))
+      expect(read(text).outcome).toBe('broken')
+    }
+  })
+})
+
 describe('an answer is refused', () => {
   test.each([
     ['no HTTP', 'hello'],
