@@ -5,7 +5,7 @@ import type { IdleStreams } from './idle-streams.ts'
 import type { KeptLists } from './kept-lists.ts'
 import type { LoadResult } from './load.ts'
 import type { SlowReading } from './slow-reader.ts'
-import type { Crew } from './workers.ts'
+import type { CrewResult, MeasuredCrew } from './workers.ts'
 
 export type Row = { name: string; does: string; measured: readonly LoadResult[] }
 
@@ -73,20 +73,24 @@ export function renderHalfLoad(rounds: readonly (readonly HalfLoad[])[]): string
   )
 }
 
-/** @param crews the one that is a single process first */
-export function renderCrews(crews: readonly Crew[]): string {
-  const [single] = crews
+/** Two gateways do twice the work of one, on processors of their own; two workers do so as far as a call costs the same in them and the work is spread evenly. */
+export function renderCrews(crews: readonly MeasuredCrew[]): string {
+  const [single, pair] = crews.map(({ result }) => result)
+  const scaleOf = (result: CrewResult): string => {
+    if (result === single) return '1.00'
+    return ratio(pair && 2 * pair.cpuMicros * pair.busiest, result.cpuMicros * result.busiest)
+  }
   return renderTable(
     [
-      ...['processes that serve', 'answers/s on one processor', 'CPU µs each'],
-      ...['of it in the busiest process', '× one process, on processors of their own'],
+      ...['all on one processor', 'answers/s', 'CPU µs each', 'of it in the busiest process'],
+      '× one process, on processors of their own',
     ],
-    crews.map(crew => [
-      `${crew.workers}`,
-      Math.round(crew.requestsPerSecond).toString(),
-      crew.cpuMicros.toFixed(1),
-      `${Math.round(crew.busiest * 100)} %`,
-      ratio(single && single.cpuMicros * single.busiest, crew.cpuMicros * crew.busiest),
+    crews.map(({ name, result }) => [
+      name,
+      Math.round(result.requestsPerSecond).toString(),
+      result.cpuMicros.toFixed(1),
+      `${Math.round(result.busiest * 100)} %`,
+      scaleOf(result),
     ]),
   )
 }

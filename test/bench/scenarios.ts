@@ -22,7 +22,7 @@ import {
   summarise,
 } from './report.ts'
 import { measureSlowReaders } from './slow-reader.ts'
-import { type Crew, type CrewContender, measureCrew, startCrew, summariseCrew } from './workers.ts'
+import { measureCrews } from './workers.ts'
 
 export type RunOptions = {
   folder: string
@@ -73,7 +73,15 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
       ),
   },
   half: { title: 'Answering times of the small call at half load', run: runHalfLoad },
-  workers: { title: 'Two workers: small calls, next to one process', run: runWorkers },
+  workers: {
+    title: 'Two workers: small calls, next to two gateways',
+    run: options =>
+      withBackend(startConstant(options, 300), async ({ origin }) => {
+        const { contenderCpu: cpu, rounds, note } = options
+        const crews = { instance: `${origin}/mcp`, cpu, load: loadOf(options), rounds, note }
+        return { table: renderCrews(await measureCrews(crews)) }
+      }),
+  },
   slow: {
     title: '10 MB answers and slow readers',
     run: options => runEach(options, 'large', measureSlowReaders, renderSlowReaders),
@@ -204,34 +212,6 @@ function runHalfLoad(options: RunOptions): Promise<Outcome> {
       return { table: renderHalfLoad([...results.values()]) }
     }),
   )
-}
-
-/**
- * Load and backend need a processor too, so on two of them nobody can see two workers at full speed. What can be seen is what a call costs in both, and how evenly the work is spread:
- * on processors of their own, the busiest process sets the pace.
- */
-function runWorkers(options: RunOptions): Promise<Outcome> {
-  const { contenderCpu: cpu, rounds, note } = options
-  return withBackend(startConstant(options, 300), async ({ origin }) => {
-    const crews: CrewContender[] = []
-    try {
-      for (const workers of [1, 2]) {
-        crews.push(await startCrew(workers, { instance: `${origin}/mcp`, cpu }))
-      }
-      for (const crew of crews) await load(options, crew, 1024)
-      const measured = new Map<CrewContender, Crew[]>(crews.map(crew => [crew, []]))
-      for (let round = 1; round <= rounds; round += 1) {
-        for (const [crew, results] of measured) {
-          const result = await measureCrew(crew, () => load(options, crew, 1024))
-          results.push(result)
-          note(`  round ${round}  ${crew.workers} worker(s)  ${result.cpuMicros.toFixed(1)} µs`)
-        }
-      }
-      return { table: renderCrews([...measured.values()].map(summariseCrew)) }
-    } finally {
-      for (const crew of crews) await crew.stop()
-    }
-  })
 }
 
 async function runEach<Measured>(
