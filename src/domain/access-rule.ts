@@ -43,8 +43,13 @@ function findUnmet(rule: AccessRule, identity: Identity): string | undefined {
 }
 
 function findAnyUnmet(rules: readonly AccessRule[], identity: Identity): string | undefined {
-  const unmet = rules.map(rule => findUnmet(rule, identity))
-  return unmet.every(isGiven) ? unmet.join('; ') : undefined
+  const unmet: string[] = []
+  for (const rule of rules) {
+    const reason = findUnmet(rule, identity)
+    if (reason === undefined) return undefined
+    unmet.push(reason)
+  }
+  return unmet.join('; ')
 }
 
 /** Where the upstream has left groups out because there are too many, nobody knows which; that is not taken for membership. */

@@ -1,5 +1,6 @@
 /** Traces by OpenTelemetry. Loaded only where traces are wanted; nothing else imports its packages. */
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { randomUUID } from 'node:crypto'
 import {
   type Context,
   createTraceState,
@@ -15,6 +16,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import {
   defaultResource,
   detectResources,
+  type Resource,
   resourceAttributesEnvDetector,
   resourceFromAttributes,
   serviceNameEnvDetector,
@@ -36,13 +38,22 @@ const CLOSE_WITHIN_MS = 3000
 const MUTE_MS = 60_000
 const MAX_TRACESTATE_LENGTH = 512
 
+/** @see OpenTelemetry semantic conventions, "Service" */
+function describeProcess(version: string): Resource {
+  return resourceFromAttributes({
+    'service.name': NAME,
+    'service.version': version,
+    'service.instance.id': randomUUID(),
+  })
+}
+
 type HeldSpan = Span & { readonly inner: OtelSpan }
 
 /** @param version of the gateway */
 export function createOtelTracing(settings: TraceSettings, version: string): Tracing {
   const provider = new TracerProvider({
     resource: defaultResource()
-      .merge(resourceFromAttributes({ 'service.name': NAME, 'service.version': version }))
+      .merge(describeProcess(version))
       .merge(
         detectResources({ detectors: [resourceAttributesEnvDetector, serviceNameEnvDetector] }),
       ),

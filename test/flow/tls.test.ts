@@ -1,37 +1,25 @@
-import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { Agent, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect, type TLSSocket } from 'node:tls'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { stringify } from 'yaml'
 import { findFreePorts } from '../support/free-port.ts'
 import { type GatewayProcess, startGatewayFrom } from '../support/gateway-process.ts'
-import { type Certificate, createSelfSigned } from '../support/self-signed.ts'
+import { idOf, mountCertificate, openTls, shownBy } from '../support/mounted-certificate.ts'
+import { createSelfSigned } from '../support/self-signed.ts'
 import { waitFor } from '../support/wait-for.ts'
 
 const METADATA = '/.well-known/oauth-authorization-server'
 
-/** A gateway whose certificate is mounted as Kubernetes mounts a secret: files behind a link that is turned. */
+/** A gateway whose certificate is mounted. */
 async function setUp() {
   const folder = await mkdtemp(join(tmpdir(), 'mcp-auth-gateway-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   const [port, opsPort] = await findFreePorts(2)
-  let version = 0
-  const mount = async ({ cert, key }: Certificate) => {
-    version += 1
-    const data = join(folder, `..${version}`)
-    await mkdir(data)
-    await writeFile(join(data, 'tls.crt'), cert)
-    await writeFile(join(data, 'tls.key'), key)
-    await symlink(data, join(folder, '..next'))
-    await rename(join(folder, '..next'), join(folder, '..data'))
-  }
   const first = createSelfSigned(['localhost'])
-  await mount(first)
-  for (const file of ['tls.crt', 'tls.key']) await symlink(join('..data', file), join(folder, file))
+  const mount = await mountCertificate(folder, first)
   const base = {
     publicUrl: `https://localhost:${port}`,
     listen: { host: '127.0.0.1', port, tls: { cert: 'file:tls.crt', key: 'file:tls.key' } },
@@ -49,20 +37,6 @@ async function setUp() {
   return { gateway, mount, first, port: port!, file, base }
 }
 
-async function open(port: number): Promise<TLSSocket> {
-  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
-  onTestFinished(() => void socket.destroy())
-  await once(socket, 'secureConnect')
-  return socket
-}
-
-async function shownBy(port: number): Promise<string | undefined> {
-  const socket = await open(port)
-  const certificate = socket.getPeerX509Certificate()
-  socket.destroy()
-  return certificate?.fingerprint256
-}
-
 function get(agent: Agent, port: number): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const req = request({ agent, port, host: '127.0.0.1', path: METADATA }, res => {
@@ -71,8 +45,6 @@ function get(agent: Agent, port: number): Promise<number | undefined> {
     req.on('error', reject).end()
   })
 }
-
-const idOf = ({ cert }: Certificate) => new X509Certificate(cert).fingerprint256
 
 const says = (gateway: GatewayProcess, text: string) =>
   waitFor(() => gateway.logs().includes(text), {
@@ -83,7 +55,7 @@ const says = (gateway: GatewayProcess, text: string) =>
 describe('a certificate that is mounted anew', () => {
   it('is shown to new connections without a failed request; open ones go on', async () => {
     const { gateway, mount, first, port } = await setUp()
-    const old = await open(port)
+    const old = await openTls(port)
     // Half of the load opens a connection for each request, half keeps its own.
     const agents = [true, false].map(
       keepAlive => new Agent({ keepAlive, maxSockets: 2, rejectUnauthorized: false }),
@@ -138,7 +110,7 @@ describe('a certificate that is mounted anew', () => {
 
   it('does not keep the gateway from draining: idle connections end', async () => {
     const { gateway, port } = await setUp()
-    const idle = await open(port)
+    const idle = await openTls(port)
     idle.write(`GET ${METADATA} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
     await once(idle, 'data')
     const closed = once(idle, 'close')

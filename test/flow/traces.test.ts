@@ -90,6 +90,7 @@ describe('with a collector', () => {
     expect(callback.resource).toMatchObject({
       ...{ 'service.name': 'gateway-under-test', 'deployment.environment.name': 'test' },
       'service.version': expect.stringMatching(/^\d/),
+      'service.instance.id': expect.stringMatching(/^[\da-f-]{36}$/),
     })
   })
 
