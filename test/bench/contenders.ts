@@ -49,6 +49,12 @@ export function listContenders(against: string | undefined): Record<string, Star
   )
 }
 
+/** With a floor that can pass on nothing else: what any proxy on Node.js costs before it has looked at a call. */
+export function listCallContenders(against: string | undefined): Record<string, Start> {
+  const floor = nodePeer('bare-node', 'no authentication, no checks, nothing but one answer')
+  return { ...listContenders(against), 'bare-node': floor }
+}
+
 /** Those that can stand before a backend that wants to be initialised: what speaks MCP, and for comparison what passes it on. */
 const BEFORE_MCP = ['direct', 'nginx', 'gateway', 'gateway (against)', 'fast-proxy']
 

@@ -2,7 +2,12 @@ import { join } from 'node:path'
 import { findFreePort } from '../support/free-port.ts'
 import { callOf, renderAnswer } from './call.ts'
 import { renderChart } from './chart.ts'
-import { type Contender, listContenders, listMcpContenders } from './contenders.ts'
+import {
+  type Contender,
+  listCallContenders,
+  listContenders,
+  listMcpContenders,
+} from './contenders.ts'
 import { measureColdGrants, measureExpiryStorm } from './grants.ts'
 import { type HalfLoad, measureHalfLoad } from './half-load.ts'
 import { measureIdleStreams } from './idle-streams.ts'
@@ -126,7 +131,10 @@ function runCalls(
   chart?: string,
 ): Promise<Outcome> {
   return withBackend(startConstant(options, responseBytes), backend =>
-    drive(options, backend, requestBytes, chart === undefined ? {} : { chart }),
+    drive(options, backend, requestBytes, {
+      list: listCallContenders,
+      ...(chart !== undefined && { chart }),
+    }),
   )
 }
 
