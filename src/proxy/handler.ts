@@ -9,7 +9,7 @@ import type { Connections } from './connections.ts'
 import { type CrossOrigin, isPreflight, renderPreflight } from './cross-origin.ts'
 import type { Failure } from './failures.ts'
 import type { RequestHead } from './headers.ts'
-import { noteLimited } from './observer.ts'
+import { noteEnded, noteLimited } from './observer.ts'
 import { type PassageOptions, pass } from './passage.ts'
 import type { Challenges } from './protected-resource.ts'
 import { createShares, type Share, type ShareLimits } from './shares.ts'
@@ -53,6 +53,11 @@ export function createHandlers(
   const passage = { ...options, bodyLimit: options.limits.bodyBytes }
 
   const start = (arrival: Arrival, claims: Claims): void => {
+    // It may have left while its token was verified; nobody would say so again.
+    if (arrival.req.socket.destroyed) {
+      noteEnded(arrival, 'abandoned')
+      return
+    }
     const call = begin(arrival, claims)
     if (call) pass(call, passage)
   }

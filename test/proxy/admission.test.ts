@@ -94,6 +94,25 @@ describe('admission', () => {
     expect(verified).toEqual(['forged', 'forged'])
   })
 
+  test.each([
+    ['another beginning', (genuine: string) => `evil${genuine.slice(4)}`],
+    ['another character in the middle', (genuine: string) => genuine.replace('M', 'm')],
+    ['more before it', (genuine: string) => `x${genuine}`],
+    ['nothing but its end', (genuine: string) => genuine.slice(-24)],
+  ])(
+    'takes a token for a genuine one only as a whole: with %s it is verified itself',
+    async (_what, forge) => {
+      const { admission, verified } = setUp()
+      const genuine = `good${'a'.repeat(30)}M${'z'.repeat(40)}`
+      await admission.resolve(`Bearer ${genuine}`, RESOURCE)
+      const field = `Bearer ${forge(genuine)}`
+      expect(admission.peek(field, RESOURCE)).toBeUndefined()
+      await admission.resolve(field, RESOURCE)
+      expect(verified).toEqual([genuine, forge(genuine)])
+      expect(admission.peek(forge(genuine).slice(-24), RESOURCE)).toBeUndefined()
+    },
+  )
+
   test('remembers no more tokens than it may', async () => {
     const { admission } = setUp()
     for (const token of ['good1', 'good2', 'good3'])
