@@ -27,6 +27,7 @@ import type { Logger } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { createRefusalNote } from './observability/refusals.ts'
 import type { Tracing } from './observability/trace.ts'
+import { IncomingRequest } from './proxy/incoming-request.ts'
 import { createProxy } from './proxy/proxy.ts'
 import type { Store } from './store/port.ts'
 import type { UpstreamOptions } from './upstream/options.ts'
@@ -145,7 +146,7 @@ function createPublicListener(
   reusePort = false,
 ): Listener {
   return createListener({
-    ...{ find, rest, reusePort },
+    ...{ find, rest, reusePort, requestClass: IncomingRequest },
     keepAliveMs,
     maxHeaderBytes: limits.headersBytes,
     ...(listen.tls && { tls: listen.tls }),

@@ -1,4 +1,4 @@
-import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import { IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import { type AddressInfo, type ListenOptions, Server as NetServer, type Socket } from 'node:net'
 import { ClientConnection } from './listener/client-connection.ts'
 import { createHttpServer, type TlsMaterial } from './listener/http-server.ts'
@@ -28,6 +28,8 @@ export type ListenerOptions = {
   reusePort?: boolean
   /** Fields of one request; more are answered with 431. */
   maxHeaderFields?: number
+  /** What the handlers get as requests, made by Node. Default: its own class. @see ClientRequest */
+  requestClass?: typeof IncomingMessage
   /** Plain HTTP without it. */
   tls?: TlsMaterial
   /** Learns of each request, or connection, that is refused here. */
@@ -81,6 +83,7 @@ export function createListener(options: ListenerOptions): Listener {
     maxHeaderSize: options.maxHeaderBytes ?? 16_384,
     insecureHTTPParser: false,
     requireHostHeader: true,
+    IncomingMessage: options.requestClass ?? IncomingMessage,
   })
   // Node would leave out, without a word, what is beyond its number; the size bounds them too.
   server.maxHeadersCount = 0

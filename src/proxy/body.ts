@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { type BodyReader, IncomingRequest } from './incoming-request.ts'
 
 /**
  * What became of a request's body.
@@ -13,28 +14,53 @@ const TOO_LARGE: HeldBody = { outcome: 'too-large' }
 /**
  * Holds a request's body up to `limit` bytes, whether its length was declared or it comes in chunks. How long it may take is the listener's `requestTimeoutMs`.
  *
- * @param done is called once, or never where the client leaves before its body is complete
+ * @param done is called once, later, or never where the client leaves before its body is complete
  */
 export function holdBody(
   req: IncomingMessage,
   limit: number,
   done: (held: HeldBody) => void,
 ): void {
-  const chunks: Buffer[] = []
-  let size = 0
+  const holder = new Holder(limit, done)
+  if (!(req instanceof IncomingRequest && req.bringTo(holder))) readStream(req, holder)
+}
+
+/** Of what has begun to come, since its token had to be verified first. */
+function readStream(req: IncomingMessage, holder: Holder): void {
   const onData = (chunk: Buffer): void => {
-    size += chunk.byteLength
-    chunks.push(chunk)
-    if (size <= limit) return
-    chunks.length = 0
+    if (holder.take(chunk)) return
     req.off('data', onData)
     req.off('end', onEnd)
     req.pause()
-    done(TOO_LARGE)
   }
-  const onEnd = (): void => done({ outcome: 'held', body: asOne(chunks) })
+  const onEnd = (): void => holder.end()
   req.on('data', onData)
   req.on('end', onEnd)
+}
+
+class Holder implements BodyReader {
+  readonly #limit: number
+  readonly #done: (held: HeldBody) => void
+  #chunks: Buffer[] = []
+  #size = 0
+
+  constructor(limit: number, done: (held: HeldBody) => void) {
+    this.#limit = limit
+    this.#done = done
+  }
+
+  take(chunk: Buffer): boolean {
+    this.#size += chunk.byteLength
+    this.#chunks.push(chunk)
+    if (this.#size <= this.#limit) return true
+    this.#chunks = []
+    process.nextTick(this.#done, TOO_LARGE)
+    return false
+  }
+
+  end(): void {
+    this.#done({ outcome: 'held', body: asOne(this.#chunks) })
+  }
 }
 
 function asOne(chunks: Buffer[]): Buffer {

@@ -11,6 +11,7 @@ import { createLogger } from '../../src/observability/log.ts'
 import { createAdmission } from '../../src/proxy/admission.ts'
 import type { BackendObserver } from '../../src/proxy/backend-observer.ts'
 import type { BackendOptions } from '../../src/proxy/backends.ts'
+import { IncomingRequest } from '../../src/proxy/incoming-request.ts'
 import { createProxy, type ProxyOptions } from '../../src/proxy/proxy.ts'
 import type { TimeoutOptions } from '../../src/proxy/time-limits.ts'
 import type { FreshToken, Usable } from '../../src/upstream/fresh-token.ts'
@@ -119,6 +120,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   })
   const listener = createListener({
     find: proxy.find,
+    requestClass: IncomingRequest,
     rest: (_req, res) => {
       res.writeHead(404, { 'content-type': 'application/json' })
       res.end('{"error":"not_found"}')

@@ -2,6 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 
+/** `isTaken`: its body is read otherwise than as a stream. */
+export type ClientRequest = IncomingMessage & { readonly isTaken?: boolean }
+type ClientResponse = ServerResponse<ClientRequest>
+
 /** What a body must bring in the time that a client may stall. */
 const BODY_BYTES = 1024
 /** The system tells that there is room again only when much of what it holds has gone, so a slow reader looks like none for a while. */
@@ -10,7 +14,7 @@ const READING_FACTOR = 2
 /** One connection of a client, as far as the listener follows it. Looked at by a coarse clock; a request costs it one assignment. */
 export class ClientConnection {
   readonly #socket: Socket
-  #latest: ServerResponse | undefined
+  #latest: ClientResponse | undefined
   #isPipelined = false
   /** It was said, or shall be, that the connection ends with the answer that is under way: nothing that comes after it is a request. */
   isEnding = false
@@ -23,11 +27,11 @@ export class ClientConnection {
   }
 
   /** The latest request's answer. */
-  get latest(): ServerResponse | undefined {
+  get latest(): ClientResponse | undefined {
     return this.#latest
   }
 
-  begin(res: ServerResponse): void {
+  begin(res: ClientResponse): void {
     if (this.#latest && !this.#latest.writableFinished) this.#isPipelined = true
     this.#latest = res
   }
@@ -89,7 +93,8 @@ export class ClientConnection {
     const { bytesRead } = this.#socket
     const since = this.#read
     // While nobody reads it, the wait is ours.
-    const isOurs = req.readableFlowing !== true || since?.req !== req
+    const isRead = req.readableFlowing === true || req.isTaken === true
+    const isOurs = !isRead || since?.req !== req
     if (isOurs || bytesRead - since.bytes >= BODY_BYTES) {
       this.#read = { req, bytes: bytesRead, sinceMs: nowMs }
       return false
