@@ -36,6 +36,9 @@ export type LoadOptions = {
 
 const WARM_UP_SECONDS = 10
 
+/** What each turn begins with, unmeasured: who has rested opens its connections again, and finds that some of its memory and compiled code was put away. */
+export const LEAD_SECONDS = 1
+
 /** How long a contender is under load before it is measured: what runs on V8 goes on compiling for some ten seconds. */
 export function warmUpSeconds(roundSeconds: number): number {
   return Math.max(roundSeconds, WARM_UP_SECONDS)

@@ -10,9 +10,7 @@ import type { CrewResult, MeasuredCrew } from './workers.ts'
 export type Row = { name: string; does: string; measured: readonly LoadResult[] }
 
 /** The figures of one contender in one load scenario: medians, but of the processor time the lower quartile, since what disturbs it only ever adds to it. */
-export type Summary = {
-  name: string
-  does: string
+export type Summary = Row & {
   requestsPerSecond: number
   cpuMicros: number
   p50: number
@@ -24,13 +22,13 @@ export function summarise({ name, does, measured }: Row): Summary {
   const all = (figure: keyof LoadResult): number[] => measured.map(result => result[figure])
   const of = (figure: keyof LoadResult): number => median(all(figure))
   return {
-    ...{ name, does, requestsPerSecond: of('requestsPerSecond') },
+    ...{ name, does, measured, requestsPerSecond: of('requestsPerSecond') },
     ...{ cpuMicros: percentile(all('cpuMicrosPerRequest'), 0.25), p50: of('p50'), p99: of('p99') },
     failures: measured.reduce((sum, { failures }) => sum + failures, 0),
   }
 }
 
-/** A table of medians, and of their ratios to nginx, fast-proxy and the backend itself where those ran. */
+/** A table of medians, and of ratios to nginx, fast-proxy and the backend itself where those ran. */
 export function renderLoadTable(rows: readonly Summary[]): string {
   const named = (name: string) => rows.find(row => row.name === name)
   const [nginx, fastProxy, direct] = [named('nginx'), named('fast-proxy'), named('direct')]
@@ -42,17 +40,36 @@ export function renderLoadTable(rows: readonly Summary[]): string {
     rows.map(row => [
       row.name,
       Math.round(row.requestsPerSecond).toString(),
-      ratio(row.requestsPerSecond, nginx?.requestsPerSecond),
-      ratio(row.requestsPerSecond, fastProxy?.requestsPerSecond),
-      ratio(row.requestsPerSecond, direct?.requestsPerSecond),
+      ratioByRound(row, nginx, answersOf),
+      ratioByRound(row, fastProxy, answersOf),
+      ratioByRound(row, direct, answersOf),
       row.name === 'direct' ? '—' : row.cpuMicros.toFixed(1),
-      row.name === 'direct' ? '—' : ratio(nginx?.cpuMicros, row.cpuMicros),
+      row.name === 'direct' ? '—' : ratioByRound(row, nginx, callsPerMicro),
       row.p50.toFixed(2),
       row.p99.toFixed(2),
       `${row.failures}`,
       row.does,
     ]),
   )
+}
+
+const answersOf = (result: LoadResult): number => result.requestsPerSecond
+const callsPerMicro = (result: LoadResult): number => 1 / result.cpuMicrosPerRequest
+
+/** Each round's ratio by itself, since who else uses the machine changes from minute to minute: their median, and the middle half of them. */
+function ratioByRound(
+  row: Summary,
+  other: Summary | undefined,
+  figureOf: (result: LoadResult) => number,
+): string {
+  if (!other) return '—'
+  if (row === other) return '1.00'
+  const ratios = row.measured.flatMap((result, round) => {
+    const peer = other.measured[round]
+    return peer ? [figureOf(result) / figureOf(peer)] : []
+  })
+  const [low, middle, high] = [0.25, 0.5, 0.75].map(part => percentile(ratios, part).toFixed(2))
+  return low === high ? `${middle}` : `${middle} (${low}–${high})`
 }
 
 /** @param rounds the measurements of each contender */

@@ -12,7 +12,7 @@ import { measureColdGrants, measureExpiryStorm } from './grants.ts'
 import { type HalfLoad, measureHalfLoad } from './half-load.ts'
 import { measureIdleStreams } from './idle-streams.ts'
 import { measureKeptLists } from './kept-lists.ts'
-import { type LoadResult, runLoad, warmUpSeconds } from './load.ts'
+import { LEAD_SECONDS, type LoadResult, runLoad, warmUpSeconds } from './load.ts'
 import { startNginx } from './nginx.ts'
 import { startBound } from './process.ts'
 import {
@@ -152,6 +152,7 @@ async function drive(
     for (const contender of contenders) await load(longer, contender, requestBytes, expected)
     for (let round = 1; round <= options.rounds; round += 1) {
       for (const contender of contenders) {
+        await load({ ...options, seconds: LEAD_SECONDS }, contender, requestBytes, expected)
         const result = await load(options, contender, requestBytes, expected)
         results.get(contender)?.push(result)
         const [rate, micros] = [result.requestsPerSecond, result.cpuMicrosPerRequest]
