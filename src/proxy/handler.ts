@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Tracing } from '../observability/trace.ts'
-import type { Admit } from './admission.ts'
+import type { Admission, Admit } from './admission.ts'
 import type { Backend } from './backends.ts'
 import { type Arrival, Call, loadOf } from './call.ts'
 import { describeExcess } from './call-limits.ts'
@@ -69,10 +69,10 @@ export function createHandlers(
       return
     }
     const known = admit.peek(arrival)
-    if (known) start(arrival, known)
+    if (known?.outcome === 'admitted') start(arrival, known.claims)
     else {
       admit
-        .resolve(arrival)
+        .resolve(arrival, known)
         .then(claims => claims && start(arrival, claims))
         .catch(cause => refusals.refuse(arrival, 'unexpected', { reason: 'proxy', cause }))
     }
@@ -102,27 +102,24 @@ export function createHandlers(
 
 type Claims = Call['claims']
 
-/** Admission, with what it refuses answered. `peek` answers nothing where the token must be verified first. */
+/** Admission, with what it refuses answered. `peek` answers nothing where the token must be verified first; its answer is handed on, so that each call looks once. */
 function createAdmit({ admission, refusals }: HandlerOptions): {
-  peek(arrival: Arrival): Claims | undefined
-  resolve(arrival: Arrival): Promise<Claims | undefined>
+  peek(arrival: Arrival): Admission | undefined
+  resolve(arrival: Arrival, known: Admission | undefined): Promise<Claims | undefined>
 } {
   return {
     peek({ head, backend, search }) {
       if (head.isAmbiguous || carriesToken(search)) return undefined
-      const known = admission.peek(head.authorization, backend.resource)
-      return known?.outcome === 'admitted' ? known.claims : undefined
+      return admission.peek(head.authorization, backend.resource)
     },
-    async resolve(arrival) {
+    async resolve(arrival, known) {
       const { head, backend, search } = arrival
       if (head.isAmbiguous || carriesToken(search)) {
         const reason = head.isAmbiguous ? 'repeated field' : 'token in the query'
         refusals.refuse(arrival, 'ambiguousCredentials', { reason })
         return undefined
       }
-      const outcome =
-        admission.peek(head.authorization, backend.resource) ??
-        (await admission.resolve(head.authorization, backend.resource))
+      const outcome = known ?? (await admission.resolve(head.authorization, backend.resource))
       if (outcome.outcome === 'admitted') return outcome.claims
       refusals.refuseAdmission(arrival, outcome)
       return undefined

@@ -27,7 +27,7 @@ export type ExchangesOptions = {
 export type Exchanges = {
   /** One that is at hand and fresh; where it will not be for long, another is on its way after that. */
   find(grant: Grant, credential: ExchangeCredential): Usable | undefined
-  /** The failure of a moment ago. */
+  /** The failure of a moment ago; asked for where nothing was found, which is the miss that is counted: a call may look for a token twice. */
   findFailure(grantId: string): Failed | undefined
   /** Exchanges, once for all that ask for the same at the same time. Never rejects. */
   run(grant: Grant, credential: ExchangeCredential, correlationId?: string): Promise<FreshToken>
@@ -81,16 +81,16 @@ export function createExchanges(options: ExchangesOptions): Exchanges {
   }
   return {
     run,
-    findFailure: cooling.find,
+    findFailure: grantId => {
+      misses.value += 1
+      return cooling.find(grantId)
+    },
     find: (grant, credential) => {
       const { grantId, upstreamTokens } = grant
       const known = held.get(grantId)
       const isGood = known !== undefined && upstreamTokens.expiresAt > now()
       const freshness = isGood ? judgeFreshness(known.derived, now(), known.jitter) : 'stale'
-      if (!isGood || freshness === 'stale') {
-        misses.value += 1
-        return undefined
-      }
+      if (!isGood || freshness === 'stale') return undefined
       hits.value += 1
       const isDue = freshness === 'ahead' && !running.has(grantId) && !cooling.find(grantId)
       if (isDue) void run(grant, credential)

@@ -1,9 +1,11 @@
 import { LRUCache } from 'lru-cache'
-import { type WatchCache, watchNothing } from '../observability/caches.ts'
+import { type CacheCounts, type WatchCache, watchNothing } from '../observability/caches.ts'
 import { asJoined, type FreshToken, type Usable } from './fresh-token.ts'
 
 /** What this process knows of grants, for a few seconds each, and what it is about to know. */
 export type TokenCache = {
+  /** Of its user, who knows what can be used of what is found: a call looks twice where it has to wait. */
+  counts: CacheCounts
   find(grantId: string): { usable: Usable; jitter: number } | undefined
   findGone(grantId: string): Gone | undefined
   /** Keeps an answer that may be given again; never one that is older than what is there. */
@@ -30,19 +32,15 @@ export function createTokenCache({
 }): TokenCache {
   const cache = new LRUCache<string, { usable: Usable; jitter: number }>({ max, ttl })
   const gone = new LRUCache<string, Gone>({ max, ttl })
-  const { hits, misses } = watchCache('grants', () => cache.size)
+  const counts = watchCache('grants', () => cache.size)
   watchCache('ended_grants', () => gone.size)
   const forgetOlder = (grantId: string, version: number): void => {
     const cached = cache.peek(grantId)
     if (cached && cached.usable.grant.version < version) cache.delete(grantId)
   }
   return {
-    find: (grantId: string) => {
-      const cached = cache.get(grantId)
-      if (cached) hits.value += 1
-      else misses.value += 1
-      return cached
-    },
+    counts,
+    find: (grantId: string) => cache.get(grantId),
     findGone: (grantId: string) => gone.get(grantId),
     forgetOlder,
     forget: (grantId: string): void => {

@@ -64,6 +64,7 @@ export function createUpstreamTokenSource(
   const sources = { ...options, injector }
   const refresher = createRefresher(sources)
   const cache = createTokenCache(options)
+  const { hits, misses } = cache.counts
   const once = createOnce(cache.remember)
   const behind: RefreshBehind = (grant, correlationId) =>
     refreshBehind(refresher, cache, grant, correlationId)
@@ -80,6 +81,7 @@ export function createUpstreamTokenSource(
     const freshness = injector.judge(grant, now(), cached.jitter)
     if (freshness === 'stale') return undefined
     if (freshness === 'ahead') behind(grant)
+    hits.value += 1
     const accessToken = injector.accessTokenOf(grant)
     return accessToken === cached.usable.accessToken
       ? cached.usable
@@ -88,8 +90,10 @@ export function createUpstreamTokenSource(
   return {
     peek,
     resolve: async (grantId, correlationId) => {
+      const known = peek(grantId)
+      if (!known) misses.value += 1
       const answer =
-        peek(grantId) ??
+        known ??
         cache.findGone(grantId) ??
         (await once.run(grantId, 'load', () =>
           load(sources, refresher, behind, grantId, correlationId),

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createAdmission, parseBearer } from '../../src/proxy/admission.ts'
-import { claims, RESOURCE } from './support.ts'
+import { watchOne } from '../support/watched-cache.ts'
+import { ask, claims, RESOURCE, startBackend, startGateway } from './support.ts'
 
 describe('RFC 6750 section 2.1: the bearer token in the Authorization field', () => {
   test.each([
@@ -120,4 +121,25 @@ describe('admission', () => {
     expect(admission.peek('Bearer good1', RESOURCE)).toBeUndefined()
     expect(admission.peek('Bearer good3', RESOURCE)).toBeDefined()
   })
+})
+
+describe('a call', () => {
+  test.each([
+    ['is admitted', 200, claims({})],
+    ['is refused by what is remembered of its token', 401, claims({ resource: 'another' })],
+  ])(
+    'counts once among the look-ups of its token, where it %s',
+    async (_what, status, verified) => {
+      const { watch: watchCache, counted } = watchOne('access_tokens')
+      const verifyAccessToken = async () => verified
+      const now = () => 1_800_000_000
+      const admission = createAdmission({ verifyAccessToken, now, watchCache })
+      const backend = await startBackend()
+      const gateway = await startGateway({ instances: [backend.url], proxy: { admission } })
+      expect((await ask(gateway)).status).toBe(status)
+      expect(counted()).toEqual([0, 1])
+      expect((await ask(gateway)).status).toBe(status)
+      expect(counted()).toEqual([1, 1])
+    },
+  )
 })

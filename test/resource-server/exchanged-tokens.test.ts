@@ -15,6 +15,7 @@ import { createUpstream } from '../../src/upstream/provider.ts'
 import { GATEWAY_CLIENT, startExternalIssuer } from '../support/external-issuer.ts'
 import type { VendorAnswer } from '../support/upstreams/vendor-server.ts'
 import { waitFor } from '../support/wait-for.ts'
+import { watchOne } from '../support/watched-cache.ts'
 
 const RESOURCE = 'https://mcp.example.com/crm/mcp'
 const FLOW = 'flow-1'
@@ -43,6 +44,7 @@ async function setUp(credential: ExternalCredential = EXCHANGE) {
     now,
   )
   const log: string[] = []
+  const { watch: watchCache, counted } = watchOne('exchanged_tokens')
   const [key] = deriveAssertionKeys(createKeyRing([randomBytes(32)]))
   const tokens = createExchangedTokens({
     grantOf: presented.findGrant,
@@ -50,12 +52,12 @@ async function setUp(credential: ExternalCredential = EXCHANGE) {
     upstream: () => upstream,
     assertions: createAssertionIssuer(key, 'https://mcp.example.com', now),
     logger: createLogger('trace', { write: line => void log.push(line) }),
-    now,
+    ...{ now, watchCache },
     timeoutMs: 5000,
   })
   onTestFinished(tokens.close)
   return {
-    ...{ issuer, tokens, log },
+    ...{ issuer, tokens, log, counted },
     advance: (seconds: number) => {
       passed += seconds
     },
@@ -197,6 +199,18 @@ describe('an exchanged token', () => {
       outcome: 'rejected',
     })
     expect(issuer.exchanged).toHaveLength(1)
+  })
+})
+
+describe('the count of look-ups', () => {
+  it('takes the two looks of a call that waits for one miss', async () => {
+    const { tokens, present, counted } = await setUp()
+    const [grantId] = present('presented-token')
+    expect(tokens.peek(grantId)).toBeUndefined()
+    await tokens.resolve(grantId, FLOW)
+    expect(counted()).toEqual([0, 1])
+    expect(tokens.peek(grantId)).toBeDefined()
+    expect(counted()).toEqual([1, 1])
   })
 })
 
