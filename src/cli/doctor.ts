@@ -50,7 +50,7 @@ export async function runDoctor(options: DoctorOptions): Promise<0 | 1> {
       `backend ${backend.path}`,
       examineTokens(backend, upstreams, token),
     ]),
-    ['public URL', examinePublicUrl(publicUrl, paths, authorizationServer?.issuer)],
+    ['public URL', examinePublicUrl(publicUrl, paths, now, authorizationServer?.issuer)],
   ]
   const all: Finding[] = []
   for (const [title, examination] of sections) {

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { examinePublicUrl } from '../../src/cli/doctor/public-url.ts'
+import { examinePublicUrl, judgeExpiry } from '../../src/cli/doctor/public-url.ts'
 import { judgeSkew } from '../../src/cli/doctor/upstream.ts'
 import { createCertificate } from '../support/upstreams/certificate.ts'
 
@@ -29,9 +29,20 @@ describe('the certificate of publicUrl', () => {
     await once(server, 'listening')
     onTestFinished(() => void server.close())
     const { port } = server.address() as AddressInfo
-    const findings = await examinePublicUrl(`https://localhost:${port}`, ['/crm/mcp'])
+    const now = () => 1_800_000_000
+    const findings = await examinePublicUrl(`https://localhost:${port}`, ['/crm/mcp'], now)
     expect(findings.map(({ level }) => level)).toEqual(['fail', 'fail'])
     expect(findings[0]?.what).toMatch(/^TLS to localhost: .*(CERT|SELF_SIGNED|UNABLE_TO_VERIFY)/i)
     expect(findings[0]?.fix).toContain('intermediates')
+  })
+
+  it.each([
+    [14.9, 'warn', 'ends in 14 days'],
+    [15, 'ok', 'ends in 15 days'],
+  ])('that ends in %d days is judged %s', (days, level, text) => {
+    const now = Date.parse('Jan  1 00:00:00 2027 GMT') / 1000 - days * 24 * 3600
+    const finding = judgeExpiry('mcp.example.com', 'Jan  1 00:00:00 2027 GMT', now)
+    expect(finding.level).toBe(level)
+    expect(finding.what).toContain(text)
   })
 })

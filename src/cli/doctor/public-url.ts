@@ -4,7 +4,7 @@ import { examineCookies } from './cookies.ts'
 import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
 
 const TIMEOUT_MS = 10_000
-const DAY_MS = 24 * 60 * 60 * 1000
+const DAY_SECONDS = 24 * 60 * 60
 const EXPIRY_WARN_DAYS = 14
 
 const serverMetadata = z.object({ issuer: z.string() })
@@ -16,16 +16,18 @@ const resourceMetadata = z.object({
 /**
  * Looks at the gateway from outside, as a client does: what answers at `publicUrl`, and with which certificate.
  *
+ * @param now epoch seconds
  * @param external the issuer of the tokens that open the backends, where that is not the gateway
  */
 export async function examinePublicUrl(
   publicUrl: string,
   paths: readonly string[],
+  now: () => number,
   external?: string,
 ): Promise<Finding[]> {
   const { protocol, hostname, port } = new URL(publicUrl)
   const certificate =
-    protocol === 'https:' ? [await examineCertificate(hostname, Number(port || 443))] : []
+    protocol === 'https:' ? [await examineCertificate(hostname, Number(port || 443), now)] : []
   const server = external === undefined ? [await examineServer(publicUrl)] : []
   if (server.some(({ level }) => level === 'fail')) return [...certificate, ...server]
   const issuer = external ?? publicUrl
@@ -81,7 +83,7 @@ async function fetchJson(url: string): Promise<unknown> {
 }
 
 /** The chain as this machine judges it, which is about what clients do; an intermediate that the server does not send is the commonest fault. */
-function examineCertificate(hostname: string, port: number): Promise<Finding> {
+function examineCertificate(hostname: string, port: number, now: () => number): Promise<Finding> {
   return new Promise(resolve => {
     const socket = connect({ host: hostname, port, servername: hostname, timeout: TIMEOUT_MS })
     const finish = (finding: Finding): void => {
@@ -89,7 +91,7 @@ function examineCertificate(hostname: string, port: number): Promise<Finding> {
       resolve(finding)
     }
     socket.once('secureConnect', () =>
-      finish(judgeExpiry(hostname, socket.getPeerCertificate().valid_to)),
+      finish(judgeExpiry(hostname, socket.getPeerCertificate().valid_to, now())),
     )
     socket.once('timeout', () => finish(unreachable(hostname, 'no answer in time')))
     socket.once('error', error => finish(unreachable(hostname, reasonOf(error))))
@@ -103,8 +105,9 @@ function unreachable(hostname: string, reason: string): Finding {
   )
 }
 
-function judgeExpiry(hostname: string, validTo: string): Finding {
-  const days = Math.floor((Date.parse(validTo) - Date.now()) / DAY_MS)
+/** @param now epoch seconds */
+export function judgeExpiry(hostname: string, validTo: string, now: number): Finding {
+  const days = Math.floor((Date.parse(validTo) / 1000 - now) / DAY_SECONDS)
   const what = `the certificate of ${hostname} is trusted here, and ends in ${days} days`
   return days > EXPIRY_WARN_DAYS ? ok(what) : warn(what, 'renew it')
 }
