@@ -4,7 +4,7 @@ import { claimsOf } from '../domain/access-rule.ts'
 import type { Metrics } from '../observability/metrics.ts'
 import type { Tracing } from '../observability/trace.ts'
 import type { InjectionOf } from '../upstream/injection.ts'
-import type { UpstreamOptions } from '../upstream/options.ts'
+import { STANDARD_PROVIDER, type UpstreamOptions } from '../upstream/options.ts'
 import { createUpstream } from '../upstream/provider.ts'
 import type { UpstreamOf } from '../upstream/refresh-context.ts'
 import { callbackUrlOf, resolveUpstreamOptions } from '../upstream/resolve.ts'
@@ -72,18 +72,6 @@ function describeDev(
   dev: DevUpstream | undefined,
 ): UpstreamOptions {
   if (!dev) throw new RangeError('the development IdP has not been started')
-  return {
-    ...dev,
-    name,
-    callbackUrl,
-    tokenAuthMethod: 'client_secret_post',
-    scopes: ['openid', 'profile', 'email', 'groups', 'offline_access'],
-    authorizeParams: {},
-    codeParams: {},
-    refreshParams: {},
-    refreshScope: 'none',
-    issParam: 'verify',
-    repeatsRefresh: false,
-    timeoutMs: 10_000,
-  }
+  const scopes = ['openid', 'profile', 'email', 'groups', 'offline_access']
+  return { ...STANDARD_PROVIDER, ...dev, name, callbackUrl, scopes }
 }

@@ -1,5 +1,6 @@
 import type { FailureRule } from './failure-rules.ts'
 import type { ClaimNames } from './identity.ts'
+import { STANDARD_SCOPES } from './template.ts'
 
 /** A private key with which the gateway proves who it is. */
 export type ClientKey = {
@@ -62,3 +63,16 @@ export type UpstreamOptions = {
   /** The life of an access token whose answer does not say. Default 3600. */
   unstatedLifeSeconds?: number
 }
+
+/** How to deal with an OpenID provider that keeps to the standard; what is its own is the client there, and where it is. */
+export const STANDARD_PROVIDER = {
+  tokenAuthMethod: 'client_secret_post',
+  scopes: STANDARD_SCOPES,
+  authorizeParams: {},
+  codeParams: {},
+  refreshParams: {},
+  refreshScope: 'none',
+  issParam: 'verify',
+  repeatsRefresh: false,
+  timeoutMs: 10_000,
+} as const satisfies Partial<UpstreamOptions>

@@ -20,7 +20,7 @@ import type { Store } from '../../src/store/port.ts'
 import { createRedisConnection } from '../../src/store/redis/connection.ts'
 import { createRedisStore } from '../../src/store/redis/store.ts'
 import { createAssertionIssuer } from '../../src/upstream/assertions.ts'
-import type { UpstreamOptions } from '../../src/upstream/options.ts'
+import { STANDARD_PROVIDER, type UpstreamOptions } from '../../src/upstream/options.ts'
 import { createUpstream } from '../../src/upstream/provider.ts'
 import { createUpstreamTokenSource } from '../../src/upstream/tokens.ts'
 import { MINIMAL, readTree } from '../config/support.ts'
@@ -176,21 +176,14 @@ function createDefaultClients(logger: Logger, now: () => number): ClientSources 
   return createClientSources(readTree(MINIMAL), createGuardedFetch({ network }), logger, now)
 }
 
-/** What the gateway is at an IdP: the options of `provider: oidc` and their defaults. */
+/** What the gateway is at an IdP that keeps to the standard. */
 export function upstreamOptions(idp: IdpAccount, publicUrl: string): UpstreamOptions {
   return {
+    ...STANDARD_PROVIDER,
     name: 'default',
     issuer: idp.issuer,
     clientId: idp.clientId,
     clientSecret: idp.clientSecret,
-    tokenAuthMethod: 'client_secret_post',
-    scopes: ['openid', 'profile', 'email', 'offline_access'],
-    authorizeParams: {},
-    codeParams: {},
-    refreshParams: {},
-    refreshScope: 'none',
-    issParam: 'verify',
-    repeatsRefresh: false,
     timeoutMs: 2000,
     callbackUrl: `${publicUrl}/callback`,
   }

@@ -11,6 +11,7 @@ import {
 import { createPresentedTokens } from '../../src/resource-server/presented-tokens.ts'
 import { createAssertionIssuer } from '../../src/upstream/assertions.ts'
 import type { FreshToken, Usable } from '../../src/upstream/fresh-token.ts'
+import { STANDARD_PROVIDER } from '../../src/upstream/options.ts'
 import { createUpstream } from '../../src/upstream/provider.ts'
 import { GATEWAY_CLIENT, startExternalIssuer } from '../support/external-issuer.ts'
 import type { VendorAnswer } from '../support/upstreams/vendor-server.ts'
@@ -32,14 +33,10 @@ async function setUp(credential: ExternalCredential = EXCHANGE) {
   const presented = createPresentedTokens(resources, now)
   const upstream = createUpstream(
     {
+      ...STANDARD_PROVIDER,
       ...{ name: 'default', issuer: issuer.issuer, ...GATEWAY_CLIENT },
-      ...{ tokenAuthMethod: 'client_secret_post', scopes: ['openid'], timeoutMs: 5000 },
-      ...{ authorizeParams: {}, codeParams: {}, refreshParams: {}, refreshScope: 'none' },
-      ...{
-        issParam: 'verify',
-        repeatsRefresh: false,
-        callbackUrl: 'https://mcp.example.com/callback',
-      },
+      ...{ scopes: ['openid'], timeoutMs: 5000 },
+      callbackUrl: 'https://mcp.example.com/callback',
     },
     now,
   )

@@ -9,7 +9,7 @@ import { createMemoryStore } from '../../src/store/memory.ts'
 import type { Store } from '../../src/store/port.ts'
 import { createAssertionIssuer } from '../../src/upstream/assertions.ts'
 import type { BackendCredential } from '../../src/upstream/credential.ts'
-import type { UpstreamOptions } from '../../src/upstream/options.ts'
+import { STANDARD_PROVIDER, type UpstreamOptions } from '../../src/upstream/options.ts'
 import { createUpstream } from '../../src/upstream/provider.ts'
 import {
   createUpstreamTokenSource,
@@ -165,16 +165,9 @@ function describe(
   options: Partial<UpstreamOptions> = {},
 ): UpstreamOptions {
   return {
+    ...STANDARD_PROVIDER,
     name: 'idp',
     ...{ issuer, clientId, clientSecret },
-    tokenAuthMethod: 'client_secret_post',
-    scopes: ['openid', 'profile', 'email', 'offline_access'],
-    authorizeParams: {},
-    codeParams: {},
-    refreshParams: {},
-    refreshScope: 'none',
-    issParam: 'verify',
-    repeatsRefresh: false,
     timeoutMs: 5000,
     callbackUrl: CALLBACK_URL,
     ...options,
