@@ -8,6 +8,7 @@
  */
 
 import { memoise } from './memoise.ts'
+
 /** What a request's fields say to the proxy, and the flat list of those that pass. */
 export type RequestHead = {
   /** Name, value, name, value … for the backend; the caller appends what it injects. */

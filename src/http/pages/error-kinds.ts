@@ -40,24 +40,6 @@ export const ERROR_TEXTS = {
       'The sign-in began in another browser or a private window, or this browser does not keep cookies for this site.',
     next: 'Allow cookies for this site, go back to the app, and connect again. Stay in one browser until the app says that it is connected.',
   },
-  'access-denied': {
-    status: 403,
-    title: 'Access was not given',
-    explanation: 'The request was denied, so the app got nothing.',
-    next: 'If you did not mean that, go back to the app and connect again. Otherwise you can close this page.',
-  },
-  'upstream-outage': {
-    status: 503,
-    title: 'The company sign-in does not answer',
-    explanation: 'The service that signs you in cannot be reached at the moment. Nothing is lost.',
-    next: 'Wait a minute, then try again.',
-  },
-  'upstream-refused': {
-    status: 403,
-    title: 'The company sign-in refused',
-    explanation: 'The service that signs you in turned this attempt away.',
-    next: 'Try again. If it is refused again, give the reference below to your administrator, who can see the reason.',
-  },
   'consent-missing': {
     status: 403,
     title: 'The company has not approved this yet',
