@@ -31,7 +31,7 @@ export const ISSUER = 'https://mcp.example.com'
 export const LOOPBACK_ISSUER = 'http://localhost:8080'
 export const CRM = `${ISSUER}/crm/mcp`
 export const WIKI = `${ISSUER}/wiki/mcp`
-export const SCOPES = ['crm.read', 'crm.write']
+const SCOPES = ['crm.read', 'crm.write']
 const CATALOGUE = createScopeCatalogue(
   SCOPES.map(name => ({ name, isDefault: true, implies: [] })),
   [],

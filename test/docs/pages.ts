@@ -60,7 +60,7 @@ export function proseOf({ text }: DocPage): string {
 }
 
 /** The anchor that a heading gets where Markdown is shown. */
-export function anchorOf(heading: string): string {
+function anchorOf(heading: string): string {
   return heading
     .toLowerCase()
     .replaceAll(/[^\p{L}\p{N} _-]/gu, '')

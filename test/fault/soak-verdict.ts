@@ -52,7 +52,7 @@ export function judgeSoak({ options, logouts, idp, lives, errors }: SoakReport):
 }
 
 /** Before that a token is outside its window, so nothing refreshes it. */
-export function earliestPeriod(tokenSeconds: number): number {
+function earliestPeriod(tokenSeconds: number): number {
   const tokens = { accessToken: '', issuedAt: 0, expiresAt: tokenSeconds }
   return tokenSeconds - aheadWindowSeconds(tokens)
 }

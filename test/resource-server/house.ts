@@ -13,7 +13,7 @@ import {
   startExternalIssuer,
 } from '../support/external-issuer.ts'
 
-export const PUBLIC_URL = 'https://mcp.example.com'
+const PUBLIC_URL = 'https://mcp.example.com'
 export const RESOURCE = `${PUBLIC_URL}/crm/mcp`
 export const OTHER_RESOURCE = `${PUBLIC_URL}/files/mcp`
 

@@ -8,7 +8,7 @@ import { createId, createSecret } from '../../src/domain/secret.ts'
 
 /** Records as the gateway writes them, each with identifiers and secrets of its own. */
 
-export function sampleRequest(): AuthorizationRequest {
+function sampleRequest(): AuthorizationRequest {
   return {
     clientId: `client-${createId()}`,
     clientName: 'Sample client',

@@ -6,7 +6,7 @@ import type { Page } from '../../src/http/pages/layout.ts'
 
 const publicUrl = 'https://mcp.example.com'
 
-export const CRM = { name: 'CRM', url: `${publicUrl}/crm/mcp` }
+const CRM = { name: 'CRM', url: `${publicUrl}/crm/mcp` }
 
 const TICKETS = {
   name: 'Tickets & incidents (Europe)',

@@ -32,7 +32,7 @@ export type LogLine = Record<string, unknown>
 /** A clock that runs, and can be put forward. Epoch seconds. */
 export type TestClock = { now: () => number; advance(seconds: number): void }
 
-export function createTestClock(): TestClock {
+function createTestClock(): TestClock {
   let aheadSeconds = 0
   return {
     now: () => Date.now() / 1000 + aheadSeconds,

@@ -49,7 +49,7 @@ const CATALOGUE = createScopeCatalogue(
   ['crm.read', 'crm.export'].map(name => ({ name, isDefault: true, implies: [] })),
   ['crm.read'],
 )
-export const POLICY = createPolicy(CATALOGUE, [
+const POLICY = createPolicy(CATALOGUE, [
   { pattern: 'export_*', scopes: ['crm.export'], isHidden: true },
 ])
 const VERSION = '2026-07-28'

@@ -29,7 +29,7 @@ type Recipe = {
   changes: (place: Place) => readonly (readonly [string, string])[]
 }
 
-export const HOST = 'mcp.example.com'
+const HOST = 'mcp.example.com'
 const FOLDER = join(import.meta.dirname, '../../../deploy/proxies')
 const ADDRESSES = ['127.0.0.1', '127.0.0.2']
 
