@@ -1,6 +1,29 @@
-import { expect, test } from 'vitest'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { expect, onTestFinished, test } from 'vitest'
 import { createAdmission } from '../../src/proxy/admission.ts'
-import { claims, eventually, GOOD_TOKEN, RawClient, startBackend, startGateway } from './support.ts'
+import {
+  claims,
+  DEAF,
+  eventually,
+  GOOD_TOKEN,
+  RawClient,
+  startBackend,
+  startGateway,
+} from './support.ts'
+
+/** The requests that reach the servers of this process. */
+function watchRequests(): IncomingMessage[] {
+  const channel = 'http.server.request.start'
+  const requests: IncomingMessage[] = []
+  const note = (message: unknown): void => {
+    requests.push((message as { request: IncomingMessage }).request)
+  }
+  subscribe(channel, note)
+  onTestFinished(() => void unsubscribe(channel, note))
+  return requests
+}
 
 test.each([
   ['all of its body', ['Content-Length: 2', '', '{}']],
@@ -20,16 +43,26 @@ test.each([
       },
       now: () => 0,
     })
-    const { port, proxy } = await startGateway({ instances: [backend.url], proxy: { admission } })
+    const outcomes: string[] = []
+    const ended = (_method: string, _tool: string | undefined, outcome: string) =>
+      void outcomes.push(outcome)
+    const { port, proxy } = await startGateway({
+      instances: [backend.url],
+      proxy: { admission, observe: () => ({ ...DEAF, ended }) },
+    })
+    const requests = watchRequests()
     const client = new RawClient(port).send(
       ...['POST /crm/mcp HTTP/1.1', 'Host: a', 'Authorization: Bearer slow', ...rest],
     )
     await eventually(() => asked === 1, 'the token is looked at')
+    const noticed = once(requests[0]!.socket, 'close')
     client.socket.destroy()
-    await new Promise(resolve => setTimeout(resolve, 50))
+    await noticed
     verifying.resolve()
-    await new Promise(resolve => setTimeout(resolve, 50))
+    await eventually(() => outcomes.length > 0, 'the call is over')
+    expect(outcomes).toEqual(['abandoned'])
     expect(proxy.state().callsInFlight).toBe(0)
+    expect(backend.seen).toEqual([])
   },
 )
 
