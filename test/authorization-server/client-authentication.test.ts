@@ -146,7 +146,10 @@ describe('client authentication (RFC 6749 sections 2.3 and 5.2)', () => {
     const gateway = createGateway()
     const client = await secretClient(gateway)
     const authorization = basic(client.client_id, client.client_secret ?? '')
-    const response = await gateway.post('/token', make(client), { authorization })
+    // Nothing else is wrong with the request.
+    const grant = { grant_type: 'refresh_token', refresh_token: UNKNOWN }
+    const form = { ...grant, ...(make(client) as object) }
+    const response = await gateway.post('/token', form, { authorization })
     await expectError(response, 400, 'invalid_request')
   })
 

@@ -91,6 +91,35 @@ describe('redeeming a code (RFC 6749 sections 4.1.3 and 5.1)', () => {
     },
   )
 
+  it.each(['find', 'activate'] as const)(
+    'gives nothing where the grant is revoked just before the step %s: the write decides',
+    async step => {
+      let isComing = false
+      const gateway = createGateway({
+        idp,
+        store: memory => {
+          const revokeFirst = async (grantId: string): Promise<string> => {
+            if (isComing) await memory.grants.revoke(grantId)
+            return grantId
+          }
+          const { find, activate } = memory.grants
+          const steps = {
+            find: async (grantId: string) => find(await revokeFirst(grantId)),
+            activate: async (...[grantId, ...rest]: Parameters<typeof activate>) =>
+              activate(await revokeFirst(grantId), ...rest),
+          }
+          return { ...memory, grants: { ...memory.grants, [step]: steps[step] } }
+        },
+      })
+      const client = await register(gateway)
+      const code = await obtainCode(gateway, client)
+      isComing = true
+      const response = await gateway.post('/token', codeRequest(client, code))
+      expect(response.status).toBe(400)
+      expect(await errorOf(response)).toBe('invalid_grant')
+    },
+  )
+
   it('needs no redirect_uri where the request had none, and a right one where there is one (section 4.1.3)', async () => {
     const gateway = createGateway({ idp })
     const client = await register(gateway)

@@ -152,6 +152,27 @@ describe('outages (DESIGN section 8)', () => {
     },
   )
 
+  it('that comes at the second look at the grant gives no tokens, and spends none', async () => {
+    let looks = Number.NEGATIVE_INFINITY
+    const isDown = () => {
+      looks += 1
+      return looks === 2
+    }
+    const outage = () => new OutageError('store', 'away')
+    const gateway = createGateway({
+      idp,
+      store: memory => failing(memory, 'grants', 'find', isDown, outage),
+    })
+    const client = await register(gateway)
+    const { refresh_token } = await signIn(gateway, client)
+    looks = 0
+    const refused = await gateway.post('/token', refreshRequest(client, refresh_token))
+    await expectError(refused, 503, 'temporarily_unavailable')
+    const { refresh_token: next } = await tokensFor(gateway, refreshRequest(client, refresh_token))
+    // Not the repeated successor of a spent one: this was the first use.
+    expect(next).toContain('.1.')
+  })
+
   it('that comes when the grant is activated gives no tokens: the write decides (known failure 39)', async () => {
     const outage = () => new OutageError('store', 'away')
     const gateway = createGateway({

@@ -73,6 +73,10 @@ describe('which presented redirect URI was registered (RFC 8252 section 7.3)', (
       false,
     ],
     ['https://a.example/cb', [], false],
+    // What may not be registered is not accepted either, should it be there nevertheless.
+    ['javascript:alert(1)', ['javascript:alert(1)'], false],
+    ['http://a.example/cb', ['http://a.example/cb'], false],
+    ['http://127.0.0.1:1/cb', ['http://@127.0.0.1/cb'], false],
   ])('%s among %j: %s', (presented, registered, expected) => {
     expect(isRegisteredRedirectUri(presented, registered)).toBe(expected)
   })
