@@ -134,6 +134,7 @@ describe('a request that could be read in two ways', () => {
     ['spells it twice', call('add').replace('}}', ',"Name":"export_csv"}}'), {}],
     ['is no JSON', 'export_csv', {}],
     ['is compressed', gzipSync(call('export_csv')), { 'content-encoding': 'gzip' }],
+    ['is said to be compressed', call('add'), { 'content-encoding': 'br' }],
   ])('is refused where its body %s', async (_, body, headers) => {
     const { backend, gateway } = await setUp()
     const reply = await ask(gateway, { token: 'reader', body, headers })
