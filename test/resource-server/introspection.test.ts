@@ -205,6 +205,26 @@ describe('RFC 7662 section 4: what is remembered of it', () => {
     gate.resolve()
     await Promise.all(strangers)
   })
+
+  it('and a token that has been revoked is a stranger’s from then on', async () => {
+    const { issuer, admit, clock } = await setUp()
+    const token = issuer.issue(issuer.claims(RESOURCE))
+    await admit(token)
+    issuer.revoke(token)
+    clock.advance(60)
+    expect(await admit(token)).toMatchObject({ outcome: 'invalid-token' })
+    clock.advance(60)
+    const gate = Promise.withResolvers<void>()
+    issuer.intercept(async ({ form }) => {
+      if (form.token !== token) await gate.promise
+      return undefined
+    })
+    const strangers = Array.from({ length: 300 }, (_, index) => admit(`made-up-${index}`))
+    await Promise.race(strangers)
+    expect(await admit(token)).toMatchObject({ outcome: 'unavailable' })
+    gate.resolve()
+    await Promise.all(strangers)
+  })
 })
 
 describe('an authorization server that does not answer', () => {
@@ -215,7 +235,6 @@ describe('an authorization server that does not answer', () => {
     ['a broken connection', { drop: true }],
     ['a page', { body: '<h1>Blocked</h1>', headers: { 'content-type': 'text/html' } }],
     ['no active', { json: {} }],
-    ['a redirect', { redirect: 'https://login.example.com/' }],
   ])('is an outage and says nothing about the token: %s', async (_, answer) => {
     const { issuer, admit, clock } = await setUp()
     const known = issuer.issue(issuer.claims(RESOURCE))
@@ -228,6 +247,15 @@ describe('an authorization server that does not answer', () => {
     expect(await admit(known)).toMatchObject({ outcome: 'unavailable' })
     issuer.intercept(undefined)
     expect(await admit(known)).toMatchObject({ outcome: 'admitted' })
+  })
+
+  it('that redirects is one too: nobody else is shown the token and the secret', async () => {
+    const { issuer, admit } = await setUp()
+    const redirect = `${issuer.origin}/elsewhere/introspection`
+    issuer.intercept(({ path }) => (path === '/introspection' ? { redirect } : undefined))
+    const token = issuer.issue(issuer.claims(RESOURCE))
+    expect(await admit(token)).toMatchObject({ outcome: 'unavailable' })
+    expect(issuer.requests.map(({ path }) => path)).not.toContain('/elsewhere/introspection')
   })
 
   it('whose metadata has no endpoint that a secret may be sent to is one too', async () => {
