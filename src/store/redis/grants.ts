@@ -2,6 +2,7 @@ import type { Grant } from '../../domain/grant.ts'
 import { digest } from '../../domain/secret.ts'
 import type { StoreLifetimes } from '../lifetimes.ts'
 import type { GrantStore, RefreshGeneration, Rotation } from '../port.ts'
+import { inBatches } from './batches.ts'
 import type { RedisConnection } from './connection.ts'
 import { createGrantRecords, GRANT_FIELDS, type GrantRecords, listsOf } from './grant-record.ts'
 import { digestSubject } from './keys.ts'
@@ -21,7 +22,7 @@ export function createRedisGrants(
   const revoke = createRevoke(connection, records)
   const revokeAll = async (list: string): Promise<Grant[]> => {
     const grantIds = await lookUp.readList(list)
-    const ends = await Promise.allSettled(grantIds.map(revoke))
+    const ends = await inBatches(grantIds, batch => Promise.allSettled(batch.map(revoke)))
     // Each was tried before the first failure is told: what can be revoked is.
     const failure = ends.find(end => end.status === 'rejected')
     if (failure) throw failure.reason
@@ -59,7 +60,8 @@ function createLookUp({ run, keys }: RedisConnection, records: GrantRecords) {
     find,
     readList,
     async findListed(list: string): Promise<Grant[]> {
-      const grants = await Promise.all((await readList(list)).map(find))
+      const grantIds = await readList(list)
+      const grants = await inBatches(grantIds, batch => Promise.all(batch.map(find)))
       return grants.filter(grant => grant !== undefined)
     },
   }
