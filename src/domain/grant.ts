@@ -104,3 +104,17 @@ export function grantExpiresAt(
     upstreamEnd,
   )
 }
+
+/**
+ * The last moment to which use can prolong a grant: its absolute end, or that of the upstream's token where it cannot be refreshed.
+ *
+ * @returns epoch seconds
+ */
+export function grantLatestEnd(
+  { openedAt, upstreamTokens }: Pick<Grant, 'openedAt' | 'upstreamTokens'>,
+  absoluteSeconds: number,
+): number {
+  const { refreshToken, expiresAt } = upstreamTokens
+  const absoluteEnd = openedAt + absoluteSeconds
+  return refreshToken === undefined ? Math.min(absoluteEnd, expiresAt) : absoluteEnd
+}

@@ -1,4 +1,4 @@
-import type { Grant } from '../../domain/grant.ts'
+import { type Grant, grantLatestEnd } from '../../domain/grant.ts'
 import { digest } from '../../domain/secret.ts'
 import type { StoreLifetimes } from '../lifetimes.ts'
 import type { GrantStore, RefreshGeneration, Rotation } from '../port.ts'
@@ -75,7 +75,7 @@ function createLife(
   return {
     async open(grant, expiresAt) {
       const key = keys.grant(grant.grantId)
-      const latestEnd = `${toMs(grant.openedAt + lifetimes.grantAbsoluteSeconds)}`
+      const latestEnd = `${toMs(grantLatestEnd(grant, lifetimes.grantAbsoluteSeconds))}`
       const { subject, client: clientDigest } = listsOf(grant)
       // Listed before it exists, and until its latest possible end: at no time is there a grant that cannot be found to be revoked. The lists lie on other servers of a
       // cluster, so one script cannot do both.

@@ -1,6 +1,7 @@
 /** What lies in Redis, as somebody would find it who can read or write there. */
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { NO_UPSTREAM } from '../../../src/domain/grant.ts'
 import { createKeyRing } from '../../../src/domain/key-ring.ts'
 import { OutageError } from '../../../src/domain/outage.ts'
 import { createId, createSecret } from '../../../src/domain/secret.ts'
@@ -94,6 +95,17 @@ describe('what lies in Redis', () => {
         ...[`${PREFIX}:grant`, `${PREFIX}:lease`, `${PREFIX}denied-clients`],
       ]),
     )
+  })
+
+  it('names a grant that cannot be prolonged in no list beyond its end', async () => {
+    await client.flushall()
+    const store = openStore()
+    const now = store.now()
+    const upstreamTokens = { accessToken: '', issuedAt: now, expiresAt: now + 60 }
+    await store.grants.open(sampleGrant(now, { upstream: NO_UPSTREAM, upstreamTokens }), now + 60)
+    const keys = await redis.keys()
+    expect(keys).toHaveLength(3)
+    for (const { key, ttlMs } of keys) expect(ttlMs, key).toBeLessThanOrEqual(61_000)
   })
 
   it('does not open under another key', async () => {
