@@ -18,7 +18,7 @@ import { DRAIN_SPREAD, type Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
 import { traceFetch } from './gateway/traced-fetch.ts'
 import { noteUnknownKeys } from './gateway/unknown-keys.ts'
-import { createUpstreams } from './gateway/upstreams.ts'
+import { createUpstreams, issuersOfUsers } from './gateway/upstreams.ts'
 import { createListener, type Listener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
@@ -196,7 +196,7 @@ function createServing(
       server,
       proxy,
       caches,
-      upstreamIssuers: upstreamOptions.map(({ issuer }) => issuer),
+      upstreamIssuers: issuersOfUsers(upstreamOptions),
     },
     find: proxy.find,
     rest: rest.handle,

@@ -29,6 +29,18 @@ export function resolveUpstreams(config: GatewayConfig, dev?: DevUpstream): Upst
   })
 }
 
+/** Where Entra ID's shared issuers have what those in its tokens have the tenant for. */
+const SHARED_BY_TENANTS = /\/(organizations|common)\//
+
+/** Under which issuers the upstreams' users are known. */
+export function issuersOfUsers(upstreamOptions: readonly UpstreamOptions[]): string[] {
+  return upstreamOptions.flatMap(({ issuer, tenancy }) =>
+    tenancy && SHARED_BY_TENANTS.test(issuer)
+      ? tenancy.allowed.map(tenant => issuer.replace(SHARED_BY_TENANTS, `/${tenant}/`))
+      : [issuer],
+  )
+}
+
 type UpstreamMeans = { metrics: Metrics; send: typeof fetch; tracing: Tracing | undefined }
 
 /** The upstreams, with what they are asked counted, and traced where that is wanted. */

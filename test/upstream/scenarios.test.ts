@@ -325,6 +325,25 @@ describe('14: tenants', () => {
     expect(await replicas.store.grants.listByClient(user.clientId)).toHaveLength(1)
   })
 
+  it('an operator finds and ends the grants of a user by the subject alone, whatever the tenant', async () => {
+    const { vendor, replicas, user } = await multi([TENANT, OTHER_TENANT])
+    for (const person of [ADELE, foreign]) {
+      vendor.signInAs(person)
+      const { refresh_token: refreshToken } = await user.signIn()
+      const { grantId, identity } = await findGrant(replicas, refreshToken)
+      const { subject } = identity
+      const listed = await fetch(`${replicas.opsOrigin}/admin/grants?subject=${subject}`)
+      expect(await listed.json()).toMatchObject({ grants: [{ grantId }] })
+      const revoked = await fetch(`${replicas.opsOrigin}/admin/revoke`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ subject }),
+      })
+      expect(await revoked.json()).toEqual({ revoked: 1 })
+      expect(await user.refresh(refreshToken)).toMatchObject({ status: 400 })
+    }
+  })
+
   it('the same sub in two tenants is two users', async () => {
     const { vendor, replicas, user } = await multi([TENANT, OTHER_TENANT])
     const ours = await findGrant(replicas, (await user.signIn()).refresh_token)

@@ -18,6 +18,8 @@ export type Replicas = {
   origin: string
   /** The MCP endpoint. */
   resource: string
+  /** Where operators reach one of them. */
+  opsOrigin: string
   callbackUrl: string
   store: Store
   /** `Authorization` of every request that came to the backend. */
@@ -90,6 +92,7 @@ export async function startReplicas(options: ReplicasOptions): Promise<Replicas>
   return {
     origin: front.origin,
     resource: `${front.origin}/crm/mcp`,
+    opsOrigin: `http://127.0.0.1:${opsPorts[0]}`,
     callbackUrl,
     store,
     backendTokens,
