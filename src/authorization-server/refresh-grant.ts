@@ -48,7 +48,9 @@ export function createRefreshGrant(server: AuthorizationServer, ending: GrantEnd
     if (fresh.outcome === 'unavailable' && fresh.reason === 'store_outage') {
       throw new OutageError('store', 'the grant cannot be read')
     }
-    return fresh.outcome === 'usable' ? fresh.grant : grant
+    // A copy of this process may be older than what the store has just said, and with it the grant's end.
+    const isNewer = fresh.outcome === 'usable' && fresh.grant.version > grant.version
+    return isNewer ? fresh.grant : grant
   }
 
   async function rotate(

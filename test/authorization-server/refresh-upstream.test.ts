@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Store } from '../../src/store/port.ts'
 import { type OidcProvider, startOidcProvider } from '../support/oidc-provider.ts'
 import { SCRIPTED_TOKENS, startScriptedIdp } from '../support/scripted-idp.ts'
 import { claimsOf, refusalOf, setUp } from './refreshing.ts'
@@ -86,5 +87,29 @@ describe('the IdP during a refresh (DESIGN section 8)', () => {
     gateway.clock.advance(SCRIPTED_TOKENS.expires_in)
     expect(await refusalOf(gateway, client, tokens.refresh_token)).toBe('invalid_grant')
     await scripted.close()
+  })
+
+  it('prolongs the grant by what the store has, where this replica has not heard of it yet', async () => {
+    const unheard = (store: Store): Store => ({
+      ...store,
+      invalidations: { ...store.invalidations, subscribe: () => () => {} },
+    })
+    const { gateway, client, tokens } = await setUp({ idp, store: unheard })
+    const { grantId } = await claimsOf(gateway, tokens)
+    const { grants } = gateway.store
+    const renewElsewhere = async (refreshSeconds: number): Promise<void> => {
+      const { lease, grant } = (await grants.claimUpstreamRefresh(grantId, 'elsewhere'))!
+      const now = gateway.clock.now()
+      const life = { issuedAt: now, expiresAt: now + 3600, refreshExpiresAt: now + refreshSeconds }
+      const upstreamTokens = { ...grant.upstreamTokens, ...life }
+      await grants.replaceUpstreamTokens(lease, grant.version, { tokens: upstreamTokens })
+      await grants.releaseLease(lease)
+    }
+    await renewElsewhere(300)
+    await gateway.server.tokens.resolve(grantId, 'a call')
+    await renewElsewhere(1800)
+    const fresh = await tokensFor(gateway, refreshRequest(client, tokens.refresh_token))
+    gateway.clock.advance(600)
+    await tokensFor(gateway, refreshRequest(client, fresh.refresh_token))
   })
 })
