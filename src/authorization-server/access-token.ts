@@ -32,7 +32,7 @@ export function createAccessTokens(ring: KeyRing, issuer: string, now: () => num
     },
     verify: async token => {
       try {
-        const { payload } = await jwtVerify(token, ({ kid = '' }) => keyOf(ring, kid), {
+        const { payload } = await jwtVerify(token, ({ kid }) => keyOf(ring, kid), {
           issuer,
           typ: TYPE,
           algorithms: [ALGORITHM],
@@ -48,8 +48,9 @@ export function createAccessTokens(ring: KeyRing, issuer: string, now: () => num
   }
 }
 
-function keyOf(ring: KeyRing, kid: string): Uint8Array {
-  const derived = ring.find('access-token', kid)
+/** @param kid whatever a stranger's header has there */
+function keyOf(ring: KeyRing, kid: unknown): Uint8Array {
+  const derived = isText(kid) ? ring.find('access-token', kid) : undefined
   if (!derived) throw new JOSEError('no such key')
   return derived.key
 }

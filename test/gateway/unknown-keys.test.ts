@@ -44,6 +44,18 @@ describe('something that was made with a key which is gone', () => {
     expect(JSON.stringify(log)).not.toContain(token.split('.')[2])
   })
 
+  it.each([[7], [null], [{}], [['x'.repeat(100)]], [true]])(
+    'is refused and not logged where its name is no text, but %j',
+    async kid => {
+      const { ring, log } = setUp()
+      const header = Buffer.from(JSON.stringify({ alg: 'HS256', typ: 'at+jwt', kid }))
+      const token = `${header.toString('base64url')}.e30.eA`
+      const { verify } = createAccessTokens(ring, 'https://mcp.example.com', () => NOW)
+      expect(await verify(token)).toBeUndefined()
+      expect(log).toEqual([])
+    },
+  )
+
   it('is refused with one line that names the key: a refresh token', () => {
     const { gone, ring, log } = setUp()
     const token = mintRefreshToken(gone, GRANT_ID, 0)
