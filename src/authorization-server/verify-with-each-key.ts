@@ -5,7 +5,7 @@ import {
   type JWTVerifyOptions,
   jwtVerify,
 } from 'jose'
-import { JWKSMultipleMatchingKeys } from 'jose/errors'
+import { JWKInvalid, JWKSMultipleMatchingKeys } from 'jose/errors'
 
 /**
  * Verifies a JWT with the key that it names. Without a `kid`, several keys may fit, and each is tried.
@@ -24,6 +24,8 @@ export async function verifyWithEachKey(
 }
 
 async function tryEach<T>(error: unknown, verify: (key: CryptoKey) => Promise<T>): Promise<T> {
+  // What the platform says of a published key that is none, and jose passes on.
+  if (error instanceof DOMException) throw new JWKInvalid(error.message, { cause: error })
   if (!(error instanceof JWKSMultipleMatchingKeys)) throw error
   for await (const key of error) {
     const verified = await verify(key).catch(() => undefined)

@@ -227,6 +227,21 @@ describe('algorithms', () => {
   })
 })
 
+describe('a published key that is none', () => {
+  it.each<[string, JWK]>([
+    ['ES256', { kty: 'EC', crv: 'P-256', x: 'A'.repeat(43), y: 'A'.repeat(43) }],
+    ['EdDSA', { kty: 'OKP', crv: 'Ed25519', x: 'AA' }],
+    ['RS256', { kty: 'RSA' }],
+    ['RS256', { kty: 'RSA', n: 'AQ', e: 'AQAB' }],
+  ])('authenticates nobody, and is no fault of ours: %s, %j', async (alg, jwk) => {
+    const fixture = await startFixture()
+    const { kid = '' } = signerOf(alg).jwk
+    const clientId = publish(fixture, { jwks: { keys: [{ ...jwk, kid }] } })
+    const assertion = await assert(fixture, clientId, signerOf(alg))
+    expect(await ask(fixture.replicas[0], assertion)).toMatchObject(REFUSED)
+  })
+})
+
 describe('claims (RFC 7523 section 3)', () => {
   type Change = (fixture: Fixture, clientId: string) => Claims
 
