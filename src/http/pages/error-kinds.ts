@@ -108,7 +108,7 @@ export const ERROR_TEXTS = {
     status: 404,
     title: 'There is nothing here',
     explanation: 'No page has this address.',
-    next: 'Check the address for a slip of the pen.',
+    next: 'Check the address for a typing mistake.',
   },
 } as const satisfies Record<string, ErrorText>
 
