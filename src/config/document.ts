@@ -21,6 +21,14 @@ export type YamlFault = Position & { message: string }
 
 const MAX_CHARACTERS = 256 * 1024
 
+/** What people do most often, where the parser speaks of YAML's grammar or of its own functions. */
+const WORDINGS: Readonly<Record<string, string>> = {
+  BLOCK_AS_IMPLICIT_KEY:
+    'has a key inside: the next line is indented too far, or a value with ": " in it needs quotes',
+  DUPLICATE_KEY: 'the same key stands twice',
+  MULTIPLE_DOCS: 'a second document begins here; a configuration is one',
+}
+
 /**
  * Reads one YAML 1.2 document: unique keys, no tags of its own, no merge keys.
  *
@@ -59,7 +67,7 @@ export function readYaml(text: string): ConfigDocument | YamlFault[] {
 function syntaxFaults(document: Document, at: (offset: number) => Position): YamlFault[] {
   const faults = [...document.errors, ...document.warnings].map(({ code, message, pos }) => ({
     ...at(pos[0]),
-    message: code === 'DUPLICATE_KEY' ? 'the same key stands twice' : wordingOf(message),
+    message: WORDINGS[code] ?? wordingOf(message),
   }))
   return faults.filter(
     (fault, index) => faults.findIndex(other => other.line === fault.line) === index,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { ConfigError } from './error.ts'
 import { parseConfig } from './parse.ts'
-import type { Environment } from './references.ts'
+import { type Environment, unreadableBecause } from './references.ts'
 import type { GatewayConfig } from './schema.ts'
 
 /** The texts that a configuration consists of, by path: its file, and the files that it refers to. */
@@ -64,8 +64,7 @@ function readText(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason'
-    const message = `cannot be read: ${reason === 'ENOENT' ? 'there is no such file' : reason}`
+    const message = `cannot be read: ${unreadableBecause(error)}`
     throw new ConfigError(path, [{ path: '', line: 1, column: 1, message }])
   }
 }

@@ -55,7 +55,7 @@ function resolveText(text: string, { env, readFile }: Sources): string {
   try {
     return readFile(file).replace(/\r?\n$/, '')
   } catch (error) {
-    throw new Malformed(`file ${file} cannot be read: ${reasonOf(error)}`)
+    throw new Malformed(`file ${file} cannot be read: ${unreadableBecause(error)}`)
   }
 }
 
@@ -89,7 +89,8 @@ function pathOf(reference: string): string {
   }
 }
 
-function reasonOf(error: unknown): string {
+/** Why a file cannot be read, for people. */
+export function unreadableBecause(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'ENOENT') return 'there is no such file'
   if (code === 'EACCES') return 'permission denied'

@@ -13,6 +13,8 @@ import { isLoopbackHost } from './urls.ts'
 
 type Rule = (tree: unknown, env: Environment) => Finding[]
 
+const EVERY_ADDRESS = ['0.0.0.0', '::']
+
 const RULES: readonly Rule[] = [
   redisNeedsKeys,
   tlsNeedsHttps,
@@ -20,6 +22,7 @@ const RULES: readonly Rule[] = [
   devIsNotForProduction,
   devIsLocal,
   samplesAreLocal,
+  listenersDiffer,
   tokensWithoutLoginNeedBackend,
   checkScopes,
   checkUpstreams,
@@ -91,6 +94,21 @@ function samplesAreLocal(tree: unknown): ReturnType<Rule> {
       return [{ path: ['backends', backend, 'instances', index], message }]
     }),
   )
+}
+
+/** Otherwise the start says that the port is in use, and people look for another program. */
+function listenersDiffer(tree: unknown): ReturnType<Rule> {
+  const settingOf = (section: string, key: string, otherwise: unknown): string =>
+    String(valueAt(tree, [section, key]) ?? otherwise)
+  if (settingOf('listen', 'port', 8080) !== settingOf('ops', 'port', 9090)) return []
+  const hosts = [
+    settingOf('listen', 'host', isDev(tree) ? '127.0.0.1' : '0.0.0.0'),
+    settingOf('ops', 'host', '127.0.0.1'),
+  ]
+  if (hosts[0] !== hosts[1] && !hosts.some(host => EVERY_ADDRESS.includes(host))) return []
+  const section = valueAt(tree, ['ops', 'port']) === undefined ? 'listen' : 'ops'
+  const message = `is the port of ${section === 'ops' ? 'listen' : 'ops'}`
+  return [{ path: [section, 'port'], message }]
 }
 
 /** Where every backend gets a token of the upstream, nobody can do without a login. */

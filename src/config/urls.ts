@@ -3,6 +3,8 @@ import { Malformed } from './malformed.ts'
 
 const ORIGIN = /^https?:\/\/[^\s\\/?#@]+\/?$/i
 const HTTP_URL = /^https?:\/\/[^\s\\/?#@]+(\/[^\s\\?#]*)?$/i
+/** Copied from a browser rather than from the metadata: no issuer ends like this. */
+const WELL_KNOWN = /\/\.well-known\/(openid-configuration|oauth-authorization-server)$/
 const REDIS_URL = /^rediss?:\/\/[^\s\\/?#]+(\/\d*)?$/i
 
 /**
@@ -55,6 +57,9 @@ export function parseIssuer(text: string): string {
     )
   }
   requireTls(url)
+  if (WELL_KNOWN.test(url.pathname)) {
+    throw new Malformed('is the URL of the metadata; the issuer ends before /.well-known')
+  }
   return text
 }
 

@@ -23,9 +23,13 @@ describe('who a backend lets in', () => {
   })
 
   it.each([
-    ['nothing', {}, 'allow: says nothing'],
+    ['nothing', {}, 'allow: says nothing: expected one of any, all'],
     ['no conditions', { any: [] }, 'allow.any: needs at least one entry'],
-    ['an empty condition', { any: [{}] }, 'allow.any[0]: says nothing'],
+    [
+      'an empty condition',
+      { any: [{}] },
+      'allow.any[0]: says nothing: expected one of group, role, emailDomain, claim, any, all',
+    ],
     [
       'both',
       { any: [{ group: 'a' }], all: [{ group: 'b' }] },

@@ -59,3 +59,18 @@ describe('listen.tls', () => {
     ])
   })
 })
+
+describe('the ports of listen and ops', () => {
+  const wrong = 'listen.port: is the port of ops'
+
+  test.each([
+    [{ listen: { port: 9090 } }, [wrong]],
+    [{ ops: { port: 8080 } }, ['ops.port: is the port of listen']],
+    [{ listen: { host: '127.0.0.1', port: 9090 } }, [wrong]],
+    [{ listen: { host: '192.0.2.1', port: 9090 }, ops: { host: '0.0.0.0' } }, [wrong]],
+    [{ listen: { host: '192.0.2.1', port: 9090 } }, []],
+    [{ listen: { port: 9091 } }, []],
+  ])('differ, unless their addresses do: %j', (overrides, expected) => {
+    expect(complaints(overrides)).toEqual(expected)
+  })
+})

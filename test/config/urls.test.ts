@@ -83,6 +83,7 @@ describe('an issuer', () => {
   it.each([
     'http://login.example.com',
     'https://login.example.com/?',
+    'https://login.example.com/.well-known/openid-configuration',
     'https://a:b@login.example.com',
     'https://login.example.com/a b',
     'login',

@@ -19,9 +19,10 @@ const conditions = {
   value: text().exactOptional().describe('What `claim` must be.'),
 }
 
-const condition = z.strictObject(conditions).check(z.superRefine(checkOne, onSection))
+const CONDITIONS = ['group', 'role', 'emailDomain', 'claim']
+const LISTS = ['any', 'all']
 
-const KINDS = ['group', 'role', 'emailDomain', 'claim', 'any', 'all'] as const
+const condition = z.strictObject(conditions).check(z.superRefine(checkOneOf(CONDITIONS), onSection))
 
 const clause = z
   .strictObject({
@@ -29,19 +30,19 @@ const clause = z
     any: z.array(condition).min(1).exactOptional().describe('One of these is enough.'),
     all: z.array(condition).min(1).exactOptional().describe('All of these together.'),
   })
-  .check(z.superRefine(checkOne, onSection))
+  .check(z.superRefine(checkOneOf([...CONDITIONS, ...LISTS]), onSection))
 
 const rule = z
   .strictObject({
     any: z.array(clause).min(1).exactOptional().describe('One of these is enough.'),
     all: z.array(clause).min(1).exactOptional().describe('All of these together.'),
   })
-  .check(z.superRefine(checkOne, onSection))
+  .check(z.superRefine(checkOneOf(LISTS), onSection))
 
 /** @see AccessRule */
 export const allow = resolved(
   rule,
-  // Each entry has exactly one key, or `claim` and `value`: `checkOne`.
+  // Each entry has exactly one key, or `claim` and `value`: `checkOneOf`.
   written => written as AccessRule,
   used => used as z.output<typeof rule>,
 )
@@ -51,16 +52,21 @@ export const allow = resolved(
   )
   .meta({ title: 'section' })
 
-function checkOne(value: object, context: z.RefinementCtx): void {
-  const given = KINDS.filter(key => key in value)
-  if (given.length !== 1) {
-    const message =
-      given.length === 0 ? 'says nothing' : `takes one of these, and has ${given.join(' and ')}`
-    context.addIssue({ code: 'custom', message })
+/** @param kinds what may stand there; others are unknown keys, or stand elsewhere */
+function checkOneOf(kinds: readonly string[]) {
+  return (value: object, context: z.RefinementCtx): void => {
+    const given = kinds.filter(kind => kind in value)
+    if (given.length !== 1) {
+      const message =
+        given.length === 0
+          ? `says nothing: expected one of ${kinds.join(', ')}`
+          : `takes one of these, and has ${given.join(' and ')}`
+      context.addIssue({ code: 'custom', message })
+    }
+    if ('claim' in value === 'value' in value) return
+    const message = 'claim' in value ? 'needs a value' : 'belongs to a claim'
+    context.addIssue({ code: 'custom', message, path: ['claim' in value ? 'claim' : 'value'] })
   }
-  if ('claim' in value === 'value' in value) return
-  const message = 'claim' in value ? 'needs a value' : 'belongs to a claim'
-  context.addIssue({ code: 'custom', message, path: ['claim' in value ? 'claim' : 'value'] })
 }
 
 function parseDomain(input: string): string {
