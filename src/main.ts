@@ -4,6 +4,8 @@ import packageJson from '../package.json' with { type: 'json' }
 import { addAdminCommands } from './cli/admin-options.ts'
 import { renderFaults, runCheck } from './cli/check.ts'
 import { addDoctorCommand } from './cli/doctor-options.ts'
+import { describeListenFault } from './cli/listen-fault.ts'
+import { refuseStrayArguments } from './cli/stray-arguments.ts'
 import { ConfigError } from './config/error.ts'
 import { loadConfig } from './config/load.ts'
 import type { GatewayConfig } from './config/schema.ts'
@@ -16,11 +18,13 @@ import { WORKER_COMMAND } from './gateway/workers/messages.ts'
 
 const CONFIG_OPTION = ['-c, --config <file>', 'the configuration', 'gateway.config.yaml'] as const
 const EXIT_BAD_CONFIGURATION = 2
-const EXIT_BUSY_PORT = 1
+const EXIT_NO_LISTENER = 1
 
 const program = new Command('mcp-auth-gateway')
   .description(packageJson.description)
   .version(packageJson.version)
+
+refuseStrayArguments(program)
 
 program
   .command('start', { isDefault: true })
@@ -90,11 +94,9 @@ function loadOrExplain(
 /** What people can do something about gets one line instead of a stack. */
 function explain(error: unknown): never {
   if (error instanceof StartError) end(error.message, error.exitCode)
-  if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
-  // The commonest failure of a start, above all of a second one beside the first.
-  const { address, port } = { address: 'this computer', port: '?', ...error }
-  const where = `port ${port} of ${address}`
-  end(`${where} is in use (EADDRINUSE); is a gateway running already?`, EXIT_BUSY_PORT)
+  const line = describeListenFault(error)
+  if (line === undefined) throw error
+  end(line, EXIT_NO_LISTENER)
 }
 
 function end(line: string, exitCode: number): never {
