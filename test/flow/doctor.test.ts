@@ -108,6 +108,10 @@ describe('the doctor finds', () => {
     expect(code).toBe(1)
     expect(of('fail').join()).toContain('no usable metadata')
     expect(output).toContain('byte for byte')
+    const nearly = { ...upstream, issuer: issuer.replace('127.0.0.1', 'localhost') }
+    expect((await doctor({ upstream: nearly })).of('fail').join()).toContain(
+      `no usable metadata: their issuer is ${issuer}`,
+    )
   })
 
   it('a Redis that evicts, and one that does not answer', async () => {
@@ -119,7 +123,7 @@ describe('the doctor finds', () => {
     )
     expect(evicting.output).toContain('fix: set maxmemory-policy to noeviction')
     const gone = await doctor({ redis: { url: 'redis://127.0.0.1:1', timeout: '200ms' } })
-    expect(gone.of('fail').join()).toContain('Redis does not answer')
+    expect(gone.of('fail').join()).toMatch(/Redis does not answer: .*ECONNREFUSED 127\.0\.0\.1:1/)
     expect(gone.code).toBe(1)
   })
 

@@ -43,7 +43,11 @@ export function createRun(client: RedisClient, readiness: Readiness, deadlineMs:
       }
       const fail = (message: string): void => {
         end()
-        reject(new OutageError('store', `${operation}: ${message}`, { cause: lastError }))
+        reject(
+          new OutageError('store', `${operation}: ${message}`, {
+            cause: lastError ?? readiness.lastError(),
+          }),
+        )
       }
       const onAnswer = (answer: T): void => {
         end()

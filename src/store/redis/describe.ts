@@ -13,7 +13,7 @@ export type RedisDescription = {
 
 /** @throws OutageError */
 export async function describe(run: Run): Promise<RedisDescription> {
-  const reports = await run('describe', 'repeatable', client =>
+  const reports = await run('read INFO', 'repeatable', client =>
     client instanceof Cluster
       ? Promise.all(client.nodes('master').map(node => node.info()))
       : Promise.all([client.info()]),

@@ -7,6 +7,8 @@ export type Readiness = {
   whenReady(callback: () => void): () => void
   /** Runs each time the connection has come (back). */
   onReady(listener: () => void): void
+  /** Why there is no connection; `undefined` while there is one, or nothing has gone wrong yet. */
+  lastError(): unknown
   close(): void
 }
 
@@ -43,6 +45,7 @@ export function watchReadiness(client: RedisClient, logger: Logger): Readiness {
       else waiting.add(callback)
       return () => void waiting.delete(callback)
     },
+    lastError: () => lastError,
     onReady: listener => void listeners.push(listener),
     close() {
       state = 'closed'
