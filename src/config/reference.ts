@@ -54,22 +54,30 @@ function bodyOf(schema: JsonSchema): JsonSchema | undefined {
   return body.properties || body.oneOf ? body : undefined
 }
 
-/** Keys of sections within sections come with a dot. */
-function flatRowsOf(schema: JsonSchema): Row[] {
+/**
+ * Keys of sections within sections come with a dot. Lists of sections are unfolded in a section itself and no deeper: conditions of `allow` nest, and its description has
+ * their keys.
+ */
+function flatRowsOf(schema: JsonSchema, isNested = false): Row[] {
   return rowsOf(schema).flatMap(row => {
     const [body, prefix] = sectionWithin(row)
-    if (!body) return [row]
-    const within = flatRowsOf(body).map(inner => ({ ...inner, key: `${prefix}.${inner.key}` }))
+    if (!body || (isNested && row.schema.type === 'array')) return [row]
+    const within = flatRowsOf(body, true).map(inner => ({
+      ...inner,
+      key: `${prefix}.${inner.key}`,
+    }))
     return row.schema.description === undefined ? within : [row, ...within]
   })
 }
 
-/** The section that a value is or consists of, and how its keys begin; the entries of a map are called `*`. */
+/** The section that a value is or consists of, and how its keys begin; the entries of a map are called `*`, those of a list `[]`. */
 function sectionWithin({ key, schema }: Row): [body: JsonSchema | undefined, prefix: string] {
   if (schema.properties) return [schema, key]
   const forms = [schema, ...(schema.anyOf ?? [])]
   const section = forms.find(form => form.properties)
   if (section) return [section, key]
+  const items = itemsOf(schema)
+  if (items.properties) return [items, `${key}[]`]
   const entries = forms.map(form => form.additionalProperties)
   const body = entries.find(entry => typeof entry === 'object' && entry.properties !== undefined)
   return [typeof body === 'object' ? body : undefined, `${key}.*`]
@@ -106,7 +114,10 @@ function typeOf(schema: JsonSchema): string {
   if (typeof choice === 'object' && choice.enum) return choice.enum.map(code).join(' or ')
   if (schema.type === 'array') return `list: ${typeOf(itemsOf(schema))}`
   if (schema.properties) return 'section'
-  return schema.additionalProperties ? 'map of strings' : String(schema.type)
+  if (!schema.additionalProperties) return String(schema.type)
+  return sectionWithin({ key: '', schema, isRequired: false })[0]
+    ? 'map of sections'
+    : 'map of strings'
 }
 
 function defaultOf(schema: JsonSchema, isRequired: boolean): string {

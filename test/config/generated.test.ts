@@ -62,12 +62,17 @@ describe('docs/configuration.md', () => {
     expect(renderReference()).not.toMatch(/\|\s*\|$/m)
   })
 
-  it.each(['publicUrl', 'sentinel.nodes', 'timeouts.headers', 'sampleBackends', 'tokenAuthMethod'])(
-    'has a row for %s',
-    key => {
-      expect(renderReference()).toContain(`\n| \`${key}\` | `)
-    },
-  )
+  it.each([
+    'publicUrl',
+    'sentinel.nodes',
+    'timeouts.headers',
+    'timeouts.methods.*.headers',
+    'issuers[].clients',
+    'sampleBackends',
+    'tokenAuthMethod',
+  ])('has a row for %s', key => {
+    expect(renderReference()).toContain(`\n| \`${key}\` | `)
+  })
 })
 
 describe('gateway.config.yaml', () => {
