@@ -7,6 +7,13 @@ export type BannerData = {
   samples: readonly string[]
 }
 
+/** Only where there are sample backends: it calls their tools. */
+const DEMO = `
+  Or watch the whole flow in this repository, in another terminal:
+
+    npm run demo
+`
+
 /** What a newcomer reads after the start: what runs where, and what to type next. Commands are on lines of their own, to be copied. */
 export function renderBanner({
   publicUrl,
@@ -30,11 +37,7 @@ export function renderBanner({
     Claude Code     claude mcp add --transport http ${first.name} ${first.url}
     MCP Inspector   npx -y @modelcontextprotocol/inspector@latest --transport http --server-url ${first.url}
     Any stdio app   npx -y mcp-remote ${first.url}
-
-  Or watch the whole flow in this repository, in another terminal:
-
-    npm run demo
-
+${samples.length > 0 ? DEMO : ''}
   Stop with Ctrl-C.
 
 `
