@@ -24,7 +24,7 @@ ENTRYPOINT ["node"]
 FROM node:24-slim
 # No lockfile in it: a scanner finds in node_modules what is really there.
 LABEL org.opencontainers.image.title="mcp-auth-gateway" \
-      org.opencontainers.image.description="OAuth 2.1 gateway between MCP clients, one identity provider and stateless MCP servers" \
+      org.opencontainers.image.description="OAuth 2.1 gateway between MCP clients, your identity provider and stateless MCP servers" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="docker.io/library/node:24-slim"
