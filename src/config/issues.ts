@@ -49,11 +49,15 @@ function unknownKeys(path: Path, keys: readonly string[], known: readonly string
 
 /** The message of an issue for which the schema has none of its own. */
 function describe(issue: z.core.$ZodRawIssue, value: unknown): string | undefined {
-  if (value === undefined) return 'is required'
   const choices = choicesOf(issue)
+  if (value === undefined) {
+    return choices.length > 0 ? `is required: one of ${choices.join(', ')}` : 'is required'
+  }
   if (choices.length > 0) return `expected one of ${choices.join(', ')}`
   if (issue.code === 'invalid_type') {
-    return `expected ${nameOfType(String(issue.expected))}, found ${nameOfValue(value)}`
+    const expected = String(issue.expected)
+    const found = `expected ${nameOfType(expected)}, found ${nameOfValue(value)}`
+    return `${found}${hintFor(expected, value)}`
   }
   if (issue.code !== 'too_small') return undefined
   return issue.origin === 'array' ? 'needs at least one entry' : 'must not be empty'
@@ -77,7 +81,14 @@ function nameOfValue(value: unknown): string {
   if (value === null) return 'nothing'
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'a section'
-  return typeof value === 'string' ? 'a string' : `a ${typeof value}; put it in quotes`
+  return `a ${typeof value}`
+}
+
+/** How what was written becomes what is expected, where its marks are all that is missing. */
+function hintFor(expected: string, value: unknown): string {
+  if (value === null || typeof value === 'object') return ''
+  if (expected === 'string') return '; put it in quotes'
+  return expected === 'array' ? '; put it in brackets' : ''
 }
 
 function toPath(path: readonly PropertyKey[]): Path {

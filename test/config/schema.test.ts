@@ -292,7 +292,11 @@ describe('upstream', () => {
       { upstream: { provider: 'oidx' } },
       'upstream.provider: expected one of entra, auth0, okta, google, keycloak, cognito, github, oidc, dev',
     ],
-    ['no provider', { upstream: {} }, 'upstream.provider: is required'],
+    [
+      'no provider',
+      { upstream: {} },
+      'upstream.provider: is required: one of entra, auth0, okta, google, keycloak, cognito, github, oidc, dev',
+    ],
     ['nothing in it', { upstream: null }, 'upstream: expected a section, found nothing'],
   ])('refuses %s', (_, overrides, complaint) => {
     expect(complaints(overrides)).toEqual([complaint])
@@ -431,7 +435,7 @@ describe('backends', () => {
     [
       'an instance instead of a list',
       backend({ instances: 'http://a/mcp' }),
-      'backends[0].instances: expected a list, found a string',
+      'backends[0].instances: expected a list, found a string; put it in brackets',
     ],
     ['no scope', backend({ scopes: [] }), 'backends[0].scopes: needs at least one entry'],
     [
@@ -518,6 +522,11 @@ describe('the rest', () => {
     ['a port in another notation', { ops: { port: '0x50' } }, /^ops.port: expected a whole number/],
     ['an unknown level', { log: { level: 'verbose' } }, /^log.level: expected one of trace, debug/],
     ['a list instead of a section', { listen: [] }, /^listen: expected a section, found a list/],
+    [
+      'a port instead of a section',
+      { listen: 8080 },
+      /^listen: expected a section, found a number$/,
+    ],
   ])('refuses %s', (_, overrides, complaint) => {
     expect(complaints(overrides)).toEqual([expect.stringMatching(complaint)])
   })
