@@ -43,6 +43,7 @@ export class Connection implements Exchange, ResponseSink {
   #isReusable = false
   #isAwaitingHead = false
   #isClosed = false
+  #isPaused = false
   #ticks = 0
   #idleTicks = 0
   /** For how long the head of the answer has been waited for. */
@@ -112,10 +113,12 @@ export class Connection implements Exchange, ResponseSink {
   }
 
   pause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
+    this.#isPaused = false
     this.#socket.resume()
   }
 
@@ -201,6 +204,8 @@ export class Connection implements Exchange, ResponseSink {
     this.#isSent = false
     this.#ticks = 0
     this.#parser.stop()
+    // Whoever had enough of the last piece says no more that there is room again.
+    if (this.#isPaused) this.resume()
     if (!this.#isClosed) this.#surroundings.onIdle(this)
   }
 

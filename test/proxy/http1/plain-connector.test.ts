@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Connector, ExchangeFault } from '../../../src/proxy/exchange.ts'
+import type { Connector, Exchange, ExchangeFault } from '../../../src/proxy/exchange.ts'
 import { createPlainConnector } from '../../../src/proxy/http1/plain-connector.ts'
 import { eventually } from '../support.ts'
 
@@ -93,6 +93,28 @@ describe('a connection to an instance', () => {
         fields.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${fields[at + 1]}`] : [])),
       ),
     )
+  })
+
+  test('is read again after an answer whose last piece was more than its reader had room for', async () => {
+    const { connector, sockets } = await setUp(socket => socket.write(SMALL))
+    await new Promise<void>((resolve, reject) => {
+      let exchange: Exchange | undefined
+      const request = { method: 'POST', path: '/', fields: [], body: undefined }
+      connector.dispatch(
+        { ...request, headersTimeoutMs: 1000 },
+        {
+          onStart: started => {
+            exchange = started
+          },
+          onHead: () => {},
+          onData: () => exchange?.pause(),
+          onEnd: resolve,
+          onFailure: reject,
+        },
+      )
+    })
+    expect(await ask(connector)).toEqual(COMPLETE)
+    expect(sockets).toHaveLength(1)
   })
 
   test('carries one request at a time', async () => {
