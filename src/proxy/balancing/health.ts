@@ -59,8 +59,7 @@ export function createHealth<T>({ now, count, onChange }: HealthOptions<T>): Hea
       warmth.cool(member)
       onChange?.(member.value, 'ejected')
     }
-    const seconds = Math.min(EJECTION_SECONDS * 2 ** member.ejections, LONGEST_EJECTION_SECONDS)
-    member.ejectedUntil = now() + seconds
+    member.ejectedUntil = now() + ejectionSeconds(member)
     member.ejections += 1
   }
 
@@ -87,13 +86,14 @@ export function createHealth<T>({ now, count, onChange }: HealthOptions<T>): Hea
       member.isOnTrial = false
       noteReach(member, report === 'unreachable')
       member.failures += 1
+      if (isOut(member, now())) return
       if (wasOnTrial || member.failures >= FAILURES_IN_A_ROW) eject(member)
     },
     noteEnd(member, isWhole) {
       if (member.isGone) return
       const wasSuspect = isSuspect(member)
       member.broken = isWhole ? 0 : member.broken + 1
-      if (isSuspect(member)) eject(member)
+      if (isSuspect(member) && !isOut(member, now())) eject(member)
       else if (wasSuspect) restore(member)
     },
     noteProbe(member, finding) {
@@ -115,9 +115,18 @@ export function createHealth<T>({ now, count, onChange }: HealthOptions<T>): Hea
   }
 }
 
+function ejectionSeconds({ ejections }: Member<unknown>): number {
+  return Math.min(EJECTION_SECONDS * 2 ** ejections, LONGEST_EJECTION_SECONDS)
+}
+
 /** What breaks its answers off has to bring a whole one before it is trusted. */
 function isSuspect({ broken }: Member<unknown>): boolean {
   return broken >= FAILURES_IN_A_ROW
+}
+
+/** What fails during its time out went there before, or where nobody else was left, and prolongs nothing. */
+function isOut({ ejectedUntil }: Member<unknown>, now: number): boolean {
+  return ejectedUntil !== undefined && ejectedUntil > now
 }
 
 function noteAnswer(member: Member<unknown>): void {

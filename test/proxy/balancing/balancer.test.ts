@@ -115,6 +115,17 @@ describe('ejection', () => {
     expect(balancer.take([], 'calls')?.value).toBe('a')
   })
 
+  test.each(['failed', 'broke off'])('is no longer where many requests %s together', how => {
+    const { balancer, clock } = setUp(['a', 'b'])
+    const member = memberOf(balancer, 'a')
+    if (how === 'failed') fail(balancer, 'a', 64)
+    else for (let time = 0; time < 64; time += 1) balancer.noteEnd(member, false)
+    clock.now += 9
+    expect(balancer.take([], 'calls')?.value).toBe('b')
+    clock.now += 1
+    expect(balancer.take([], 'calls')?.value).toBe('a')
+  })
+
   test('gives the trial to another request where the first came to no result', () => {
     const { balancer, clock } = setUp(['a', 'b'])
     fail(balancer, 'a', 5)
