@@ -82,12 +82,12 @@ export function createHealth<T>({ now, count, onChange }: HealthOptions<T>): Hea
         noteAnswer(member)
         return restore(member)
       }
-      const wasOnTrial = member.isOnTrial
+      const wasEjected = member.ejectedUntil !== undefined
       member.isOnTrial = false
       noteReach(member, report === 'unreachable')
       member.failures += 1
       if (isOut(member, now())) return
-      if (wasOnTrial || member.failures >= FAILURES_IN_A_ROW) eject(member)
+      if (wasEjected || member.failures >= FAILURES_IN_A_ROW) eject(member)
     },
     noteEnd(member, isWhole) {
       if (member.isGone) return

@@ -297,6 +297,18 @@ describe('answers that break off', () => {
     expect(changes).toEqual(['a ejected', 'a returned'])
   })
 
+  test('keep it out for longer where the trial brings no answer at all', () => {
+    const { balancer, clock } = setUp(['a', 'b'])
+    breakOff(balancer, 5)
+    clock.now += 10
+    const trial = balancer.take([], 'calls')!
+    expect(trial.value).toBe('a')
+    // In the order in which a call says so.
+    balancer.release(trial, 'calls')
+    balancer.report(trial, 'failed')
+    expect(balancer.take([], 'calls')?.value).toBe('b')
+  })
+
   test('are forgotten when it cannot be reached: what comes back is another process', () => {
     const { balancer, changes } = setUp(['a', 'b'])
     breakOff(balancer, 5)
