@@ -146,6 +146,8 @@ function createDispatch(
   const begin = (req: IncomingMessage, res: ServerResponse): ClientConnection | undefined => {
     const connection = connections.get(req.socket)
     if (!connection || connection.isEnding) return undefined
+    // RFC 9112 section 9.6.
+    if (connection.latest?.shouldKeepAlive === false) return undefined
     connection.begin(res)
     return connection
   }

@@ -59,6 +59,8 @@ export function createRefusals(
     const challenge = why.challenge ?? usual
     // A client that was not told to continue may never send its body, so nothing can follow on this connection.
     const closes = failure === 'bodyTooLarge' || (head.expectsContinue && !req.complete)
+    // By this the listener knows that what comes behind it is not answered any more.
+    if (closes) res.shouldKeepAlive = false
     const details = { correlationId, crossOrigin, challenge, retryAfterSeconds, closes }
     const isStillSending = closes && !head.expectsContinue && !req.complete
     if (isStillSending) sendAndLinger(arrival, details)

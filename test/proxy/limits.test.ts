@@ -59,6 +59,31 @@ describe('a body', () => {
     expect(client.received).toMatch(/^HTTP\/1.1 413 .*connection: close\r\n.*-32008/is)
   })
 
+  test.each([
+    ['413', ['Content-Length: 1001', '', 'x'.repeat(1001)]],
+    ['405', ['Content-Length: 1', 'Expect: 100-continue', '', 'x']],
+  ])(
+    'refused with %s is the last on its connection: what comes behind it is never acted on',
+    async (status, lines) => {
+      const backend = await startBackend()
+      const gateway = await startGateway({ instances: [backend.url], proxy: { limits: LIMITS } })
+      await ask(gateway)
+      const method = status === '405' ? 'TRACE' : 'POST'
+      const [, ...fields] = HEAD
+      const client = new RawClient(gateway.port).send(
+        `${method} /crm/mcp HTTP/1.1`,
+        ...fields,
+        ...lines,
+      )
+      client.send(...HEAD, 'Content-Length: 6', '', 'behind')
+      await client.closed
+      expect(client.received).toMatch(
+        new RegExp(`^HTTP/1.1 ${status} .*connection: close\r\n`, 'is'),
+      )
+      expect(backend.seen.map(({ body }) => body)).toEqual([''])
+    },
+  )
+
   test('that comes too slowly is refused with 408, and its place is free again', async () => {
     const backend = await startBackend()
     const gateway = await startGateway({
