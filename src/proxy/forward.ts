@@ -109,6 +109,8 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
       else tellLost(attempt, fault, refusals, cause)
     },
     finished({ call }) {
+      // It may have been refused at its very end, which was told then.
+      if (call.isOver) return
       options.onFinished(call)
       call.end()
     },

@@ -1,12 +1,15 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { createScopeCatalogue } from '../../src/domain/scope-catalogue.ts'
 import type { BackendObserver } from '../../src/proxy/backend-observer.ts'
+import type { BackendOptions } from '../../src/proxy/backends.ts'
 import { createCallLimits } from '../../src/proxy/call-limits.ts'
+import { createPolicy } from '../../src/proxy/policy.ts'
 import { createMemoryStore } from '../../src/store/memory.ts'
 import { ask, deadUrl, eventually, open, startBackend, startGateway } from './support.ts'
 
 type Ended = Parameters<BackendObserver['ended']>
 
-async function setUp(instances: string[], proxy = {}) {
+async function setUp(instances: string[], proxy = {}, options: Partial<BackendOptions> = {}) {
   const ended: Ended[] = []
   const times: [number, number][] = []
   const forbidden: object[] = []
@@ -21,7 +24,9 @@ async function setUp(instances: string[], proxy = {}) {
     forbade: refused => void forbidden.push({ backend, ...refused }),
     limited: refused => void limited.push({ backend, ...refused }),
   })
-  const gateway = await startGateway({ instances, proxy: { observe, ...proxy } })
+  const gateway = await startGateway({
+    ...{ instances, backend: options, proxy: { observe, ...proxy } },
+  })
   return { gateway, ended, times, forbidden, limited, repeats }
 }
 
@@ -51,6 +56,18 @@ describe('every request is told once', () => {
     const { gateway, ended } = await setUp([backend.url])
     await ask(gateway, { body: '{}' })
     expect(ended).toEqual([['POST', undefined, outcome]])
+  })
+
+  test('as broken where the end of a list shows that it cannot be read', async () => {
+    const backend = await startBackend((_req, res) => {
+      res.writeHead(200, { 'content-type': 'application/json' }).end('{"tools":[')
+    })
+    const demands = [{ pattern: 'debug', scopes: [], isHidden: true }]
+    const policy = createPolicy(createScopeCatalogue([], []), demands)
+    const { gateway, ended } = await setUp([backend.url], {}, { policy })
+    const body = '{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
+    expect((await ask(gateway, { body })).status).toBe(502)
+    expect(ended).toEqual([['POST', undefined, 'backendBroken']])
   })
 
   test('as what kept it from the backend', async () => {
