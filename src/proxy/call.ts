@@ -74,6 +74,8 @@ export class Call {
   attempt: Pending | undefined
   /** Known once it is sent. */
   limits: TimeLimits | undefined
+  /** It says that it listens, but what it gets is no stream of events. */
+  isAnsweredOnce = false
   /** Which tools its answer must not show; set by a policy. */
   conceals: ((tool: string) => boolean) | undefined
   companion: Companion | undefined

@@ -8,7 +8,7 @@ import type { Refusals } from './refusals.ts'
  */
 export function enforceLimits(call: Call, tickMs: number, refusals: Pick<Refusals, 'fail'>): void {
   const { attempt, limits, sentAt } = call
-  if (!limits || call.isListening) return
+  if (!limits || (call.isListening && !call.isAnsweredOnce)) return
   const isTooOld = performance.now() - sentAt > limits.totalMs
   if (!isTooOld && !attempt?.isIdleFor(limits.idleMs, tickMs)) return
   attempt?.expire()

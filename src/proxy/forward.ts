@@ -189,6 +189,7 @@ const JITTER = 0.2
 
 function openAnswer(attempt: Attempt, head: AnswerHead, opening: Opening): Answer {
   const { call } = attempt
+  call.isAnsweredOnce = call.isListening && !isEventStream(head.fields)
   if (!call.conceals) return openWhole(attempt, head, opening)
   return openListing(head, {
     conceals: call.conceals,

@@ -132,6 +132,14 @@ describe('a method', () => {
 })
 
 describe('streams that only listen', () => {
+  test('are none where the answer is no stream of events, and end like those of calls', async () => {
+    const gateway = await setUp({ idleMs: 100 }, res => {
+      res.writeHead(200, { 'content-type': 'application/json', 'content-length': 10 }).write('{')
+    })
+    const replies = await Promise.all([ask(gateway, LISTEN), ask(gateway, { method: 'GET' })])
+    expect(replies.map(({ status }) => status)).toEqual([504, 504])
+  })
+
   test('have neither an idle nor a total end', async () => {
     const answers: ServerResponse[] = []
     const gateway = await setUp({ idleMs: 100, totalMs: 100 }, res => {
