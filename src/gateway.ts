@@ -4,6 +4,7 @@ import packageJson from '../package.json' with { type: 'json' }
 import type { GatewayConfig } from './config/schema.ts'
 import { createKeyRing, type KeyRing } from './domain/key-ring.ts'
 import { createAdmin } from './gateway/admin.ts'
+import { countAdmitting } from './gateway/admitting.ts'
 import { createAuthorizationServer } from './gateway/authorization-server.ts'
 import { describeBackend } from './gateway/backends.ts'
 import { fingerprintConfig } from './gateway/config-fingerprint.ts'
@@ -168,6 +169,7 @@ function createServing(
   const caches = metrics.caches()
   const parts = { ring, store, upstreamOf, upstreamOptions, send, logger, watchCache: caches.watch }
   const { tokens: source, ...entrance } = createEntrance(config, parts)
+  const admission = countAdmitting(entrance.admission)
   const tokens = observeTokens(source, metrics)
   const server = createAuthorizationServer(config, { ...parts, tokens }, surroundings)
   const noteLimited = createLimitNotes(caches.watch)
@@ -178,8 +180,7 @@ function createServing(
     renderConnect: ({ name, resource }) =>
       renderConnect({ publicUrl: config.publicUrl, endpoint: { name, url: resource } }),
     authorizationServer: entrance.authorizationServer,
-    admission: entrance.admission,
-    tokens,
+    ...{ admission, tokens },
     allowedOrigins: config.allowedOrigins,
     trustedProxies: config.trustedProxies,
     ...{ limits: config.limits, keepAliveMs: config.keepAliveMs },
@@ -200,7 +201,7 @@ function createServing(
     },
     find: proxy.find,
     rest: rest.handle,
-    underWay: () => proxy.state().callsInFlight + rest.underWay(),
+    underWay: () => admission.underWay() + proxy.state().callsInFlight + rest.underWay(),
     drain: () => proxy.drain(config.drain.deadlineMs * DRAIN_SPREAD),
     close: async () => {
       await proxy.close()
