@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
+import { openLogOutput } from './log-output.ts'
 
 export type { Logger }
 
@@ -54,7 +55,7 @@ export function createLogger(
         censor: '[redacted]',
       },
     },
-    destination ?? pino.destination({ dest: 1, sync: false }),
+    destination ?? openLogOutput(),
   )
 }
 
@@ -69,8 +70,7 @@ export function createSharedLogger(
   fieldsOf?: () => object,
 ): Logger {
   // A pipe takes no more at once without another's line in between; see pipe(7), PIPE_BUF.
-  const destination = pino.destination({ dest: 1, sync: false, maxWrite: 4096 })
-  return createLogger(level, destination, fieldsOf).child(fields)
+  return createLogger(level, openLogOutput(4096), fieldsOf).child(fields)
 }
 
 /** Name, message, code and causes; no other property, since libraries hang requests and responses on their errors. */

@@ -1,0 +1,40 @@
+import { type SpawnOptions, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { describe, expect, it } from 'vitest'
+
+const LOG = join(import.meta.dirname, '../../src/observability/log.ts')
+const END_WITHIN_MS = 10_000
+
+describe('an output on a full disk', () => {
+  it('stops neither the process nor its end', async () => {
+    const full = openSync('/dev/full', 'w')
+    const { stderr, ended } = run(
+      `logger.info('refused')
+       setTimeout(() => { logger.info('refused again'); console.error('goes on') }, 100)`,
+      ['ignore', full, 'pipe'],
+    )
+    closeSync(full)
+    await expect(stderr).resolves.toBe('goes on\n')
+    await expect(ended).resolves.toBe(0)
+  })
+})
+
+/** A process of its own that logs to its standard output. */
+function run(body: string, stdio: SpawnOptions['stdio'] & readonly unknown[]) {
+  const program = `import { createLogger } from ${JSON.stringify(LOG)}
+    const logger = createLogger('info')
+    ${body}`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+    stdio,
+    timeout: END_WITHIN_MS,
+    killSignal: 'SIGKILL',
+  })
+  return {
+    stdout: child.stdout,
+    stderr: child.stderr ? text(child.stderr) : Promise.resolve(''),
+    ended: once(child, 'exit').then(([code]) => code as number | null),
+  }
+}
