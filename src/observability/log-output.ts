@@ -2,16 +2,20 @@ import { pino } from 'pino'
 
 export type LogOutput = ReturnType<typeof pino.destination>
 
+/** Bytes that wait for an output that takes none. */
+const WAITING_AT_MOST = 16 * 1024 * 1024
+
 /**
  * Standard output, for lines that are written when it takes them.
  *
- * Nothing that befalls it touches the gateway. What a full disk refuses is kept, and tried again with the next line.
+ * Nothing that befalls it touches the gateway. What a full disk refuses is kept, and tried again with the next line; beyond a bound,
+ * lines are dropped.
  *
  * @param maxWrite bytes that are written at once at most
  */
 export function openLogOutput(maxWrite?: number): LogOutput {
   const output = pino.destination({
-    ...{ dest: 1, sync: false },
+    ...{ dest: 1, sync: false, maxLength: WAITING_AT_MOST },
     ...(maxWrite !== undefined && { maxWrite }),
   })
   let isRefused = false
@@ -28,4 +32,18 @@ export function openLogOutput(maxWrite?: number): LogOutput {
     if (!isRefused) flushSync()
   }
   return output
+}
+
+/** @param tell is told how many lines were dropped, once there is room for saying so */
+export function countDropped(output: LogOutput, tell: (dropped: number) => void): void {
+  let dropped = 0
+  output.on('drop', () => {
+    dropped += 1
+  })
+  output.on('drain', () => {
+    if (dropped === 0) return
+    const count = dropped
+    dropped = 0
+    tell(count)
+  })
 }

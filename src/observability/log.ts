@@ -1,5 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
-import { openLogOutput } from './log-output.ts'
+import { countDropped, type LogOutput, openLogOutput } from './log-output.ts'
 
 export type { Logger }
 
@@ -42,21 +42,9 @@ export function createLogger(
   destination?: DestinationStream,
   fieldsOf?: () => object,
 ): Logger {
-  return pino(
-    {
-      level,
-      base: null,
-      ...(fieldsOf && { mixin: fieldsOf }),
-      timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: label => ({ level: label }) },
-      serializers: { err: describeError },
-      redact: {
-        paths: SECRET_FIELDS.flatMap(field => [at(field), `*${at(field)}`, `*.*${at(field)}`]),
-        censor: '[redacted]',
-      },
-    },
-    destination ?? openLogOutput(),
-  )
+  return destination
+    ? createLoggerTo(destination, level, fieldsOf)
+    : createOutputLogger(openLogOutput(), level, fieldsOf)
 }
 
 /**
@@ -70,7 +58,41 @@ export function createSharedLogger(
   fieldsOf?: () => object,
 ): Logger {
   // A pipe takes no more at once without another's line in between; see pipe(7), PIPE_BUF.
-  return createLogger(level, openLogOutput(4096), fieldsOf).child(fields)
+  return createOutputLogger(openLogOutput(4096), level, fieldsOf).child(fields)
+}
+
+function createOutputLogger(
+  output: LogOutput,
+  level: LogLevel,
+  fieldsOf: (() => object) | undefined,
+): Logger {
+  const logger = createLoggerTo(output, level, fieldsOf)
+  countDropped(output, dropped => {
+    logger.warn({ dropped }, 'log lines were dropped: the output took no more')
+  })
+  return logger
+}
+
+function createLoggerTo(
+  destination: DestinationStream,
+  level: LogLevel,
+  fieldsOf: (() => object) | undefined,
+): Logger {
+  return pino(
+    {
+      level,
+      base: null,
+      ...(fieldsOf && { mixin: fieldsOf }),
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label }) },
+      serializers: { err: describeError },
+      redact: {
+        paths: SECRET_FIELDS.flatMap(field => [at(field), `*${at(field)}`, `*.*${at(field)}`]),
+        censor: '[redacted]',
+      },
+    },
+    destination,
+  )
 }
 
 /** Name, message, code and causes; no other property, since libraries hang requests and responses on their errors. */

@@ -17,7 +17,24 @@ describe('an output on a full disk', () => {
       ['ignore', full, 'pipe'],
     )
     closeSync(full)
-    await expect(stderr).resolves.toBe('goes on\n')
+    await expect(text(stderr!)).resolves.toBe('goes on\n')
+    await expect(ended).resolves.toBe(0)
+  })
+})
+
+describe('an output that nobody reads', () => {
+  it('is waited for with so many lines, and told how many were dropped', async () => {
+    const { stdout, stderr, ended } = run(
+      `const filler = 'x'.repeat(1000)
+       for (let count = 0; count < 30_000; count += 1) logger.info({ filler })
+       console.error('goes on')`,
+      ['ignore', 'pipe', 'pipe'],
+    )
+    await once(stderr!, 'data')
+    const lines = (await text(stdout!)).trimEnd().split('\n')
+    const { level, dropped } = JSON.parse(lines.at(-1) ?? '')
+    expect({ level, all: lines.length - 1 + dropped }).toEqual({ level: 'warn', all: 30_000 })
+    expect(lines.join('\n').length).toBeLessThan(17 * 1024 * 1024)
     await expect(ended).resolves.toBe(0)
   })
 })
@@ -34,7 +51,7 @@ function run(body: string, stdio: SpawnOptions['stdio'] & readonly unknown[]) {
   })
   return {
     stdout: child.stdout,
-    stderr: child.stderr ? text(child.stderr) : Promise.resolve(''),
+    stderr: child.stderr,
     ended: once(child, 'exit').then(([code]) => code as number | null),
   }
 }
