@@ -43,11 +43,8 @@ export function createRun(client: RedisClient, readiness: Readiness, deadlineMs:
       }
       const fail = (message: string): void => {
         end()
-        reject(
-          new OutageError('store', `${operation}: ${message}`, {
-            cause: lastError ?? readiness.lastError(),
-          }),
-        )
+        const cause = lastError ?? readiness.reason()
+        reject(new OutageError('store', `${operation}: ${message}`, { cause }))
       }
       const onAnswer = (answer: T): void => {
         end()

@@ -5,10 +5,10 @@ import type { RedisClient } from './clients.ts'
 export type Readiness = {
   /** Calls back as soon as commands can be sent, perhaps at once. @returns how to give up waiting */
   whenReady(callback: () => void): () => void
+  /** Why there is no connection, where something has said so. */
+  reason(): unknown
   /** Runs each time the connection has come (back). */
   onReady(listener: () => void): void
-  /** Why there is no connection; `undefined` while there is one, or nothing has gone wrong yet. */
-  lastError(): unknown
   close(): void
 }
 
@@ -45,7 +45,7 @@ export function watchReadiness(client: RedisClient, logger: Logger): Readiness {
       else waiting.add(callback)
       return () => void waiting.delete(callback)
     },
-    lastError: () => lastError,
+    reason: () => lastError,
     onReady: listener => void listeners.push(listener),
     close() {
       state = 'closed'

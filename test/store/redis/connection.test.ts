@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { Redis } from 'ioredis'
 import { afterEach, describe, expect, it } from 'vitest'
+import { OutageError } from '../../../src/domain/outage.ts'
 import { describeRedis } from '../../../src/store/redis/connection.ts'
 import { parseInvalidation } from '../../../src/store/redis/invalidations.ts'
 import { slotOf } from '../../../src/store/redis/replicas.ts'
@@ -95,6 +96,19 @@ describe('a login that Redis refuses', () => {
     expect(lost).toHaveLength(1)
     expect(JSON.stringify(lost)).toContain('WRONGPASS')
     expect(JSON.stringify(log)).not.toContain('a-wrong-word')
+  })
+
+  it('is the cause of each outage, also where the password was changed under way', async () => {
+    const { redis, store } = await begin({ deadlineMs: 300 })
+    await until('the store', () => store.check().then(() => true))
+    const admin = new Redis(redis.url)
+    ends.push(async () => admin.disconnect())
+    await admin.call('CONFIG', 'SET', 'requirepass', 'another')
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal')
+    await until('the reason', async () => {
+      const outage = await store.clients.isDenied('x').catch((error: unknown) => error)
+      return outage instanceof OutageError && /NOAUTH/.test(String(outage.cause))
+    })
   })
 })
 
