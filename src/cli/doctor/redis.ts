@@ -11,6 +11,7 @@ import { judgeSkew } from './upstream.ts'
 const PINGS = 10
 const SLOW_MS = 10
 const OLDEST = [6, 2] as const
+const NEARLY_FULL = 0.9
 
 /** Looks at Redis as the gateway uses it: same connection, same deadline. Writes nothing. */
 export async function examineRedis(
@@ -23,10 +24,13 @@ export async function examineRedis(
   }
   const connection = createRedisConnection(options, logger)
   try {
-    const { version, maxmemoryPolicy, connectedReplicas } = await describeRedis(connection)
+    const description = await describeRedis(connection)
+    const { version, maxmemoryPolicy, connectedReplicas, role, memoryUse } = description
     return [
       judgeVersion(version),
+      ...judgeRole(role),
       judgePolicy(maxmemoryPolicy),
+      ...judgeMemory(memoryUse),
       judgeReplicas(connectedReplicas),
       await measureLatency(connection),
       judgeSkew('Redis', now() - (await readClock(connection))),
@@ -49,6 +53,22 @@ function judgeVersion(version: string | undefined): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const isNewEnough = major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])
   return isNewEnough ? ok(`Redis ${version}`) : fail(`Redis ${version} is too old`, fix)
+}
+
+function judgeRole(role: string | undefined): Finding[] {
+  if (role !== 'slave') return []
+  const fix =
+    'point redis to the master; with redis.sentinel or redis.cluster it is found by itself'
+  return [fail('Redis is a replica, and takes no writes', fix)]
+}
+
+/** @param use part of what it may use */
+function judgeMemory(use: number | undefined): Finding[] {
+  if (use === undefined || use < NEARLY_FULL) return []
+  const fix = 'give it more memory (maxmemory)'
+  return use < 1
+    ? [warn(`Redis is nearly full: ${Math.floor(use * 100)} % of its memory is used`, fix)]
+    : [fail('Redis is full, and takes no writes', fix)]
 }
 
 function judgePolicy(policy: string | undefined): Finding {

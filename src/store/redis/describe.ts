@@ -7,6 +7,8 @@ export type RedisDescription = {
   /** Anything but `noeviction` may throw grants away before their end. Of a cluster: the worst of its masters. */
   maxmemoryPolicy: string | undefined
   role: string | undefined
+  /** How much of `maxmemory` is used, 1 where it is full; missing where there is no limit. Of a cluster: of the fullest of its masters. */
+  memoryUse: number | undefined
   /** Of a cluster: of the master that has fewest. */
   connectedReplicas: number | undefined
 }
@@ -26,8 +28,19 @@ export async function describe(run: Run): Promise<RedisDescription> {
     maxmemoryPolicy:
       policies.find(policy => policy !== undefined && policy !== 'noeviction') ?? policies[0],
     role: fields[0]?.get('role'),
+    memoryUse: highest(fields.map(memoryUseOf)),
     connectedReplicas: replicas.length > 0 ? Math.min(...replicas.map(Number)) : undefined,
   }
+}
+
+function memoryUseOf(info: ReadonlyMap<string, string>): number | undefined {
+  const limit = Number(info.get('maxmemory') ?? 0)
+  return limit > 0 ? Number(info.get('used_memory')) / limit : undefined
+}
+
+function highest(values: readonly (number | undefined)[]): number | undefined {
+  const known = values.filter(value => value !== undefined)
+  return known.length > 0 ? Math.max(...known) : undefined
 }
 
 function parseInfo(report: string): Map<string, string> {

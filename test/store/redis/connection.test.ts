@@ -53,6 +53,7 @@ describe('what the server says of itself', () => {
       version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
       maxmemoryPolicy: 'noeviction',
       role: 'master',
+      memoryUse: undefined,
       connectedReplicas: 0,
     })
   })

@@ -1,0 +1,27 @@
+import { Redis } from 'ioredis'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { examineRedis } from '../../../src/cli/doctor/redis.ts'
+import { createLogger } from '../../../src/observability/log.ts'
+import { startRedis } from '../../support/redis.ts'
+
+describe('a Redis that answers and takes no writes', () => {
+  it.each([
+    ['is full', ['CONFIG', 'SET', 'maxmemory', '1mb'], 'Redis is full, and takes no writes'],
+    ['is a replica', ['REPLICAOF', '127.0.0.1', '9'], 'Redis is a replica, and takes no writes'],
+  ])('because it %s is a failure', async (_why, [command = '', ...args], what) => {
+    const redis = await startRedis()
+    onTestFinished(redis.stop)
+    const admin = new Redis(redis.url)
+    onTestFinished(() => admin.disconnect())
+    expect(await examine(redis.url)).toEqual([])
+    await admin.call(command, ...args)
+    expect(await examine(redis.url)).toEqual([what])
+  })
+})
+
+async function examine(url: string): Promise<string[]> {
+  const findings = await examineRedis({ servers: { url } }, createLogger('silent'), () => 0)
+  // What it says of the clock is another matter: this one stands still.
+  const failed = findings.filter(({ level, what }) => level === 'fail' && !/^clock/.test(what))
+  return failed.map(({ what }) => what)
+}
