@@ -114,6 +114,15 @@ describe('the doctor finds', () => {
     )
   })
 
+  it('an identity provider whose keys cannot be had', async () => {
+    const { idp } = landscape
+    idp.setFault({ endpoint: 'jwks', kind: 'status', status: 500 })
+    onTestFinished(idp.clearFaults)
+    const { code, of } = await doctor()
+    expect(code).toBe(1)
+    expect(of('fail').join()).toMatch(/has no usable keys.*: status 500/)
+  })
+
   it('a Redis that evicts, and one that does not answer', async () => {
     const redis = await startRedis(['--maxmemory-policy', 'allkeys-lru'])
     onTestFinished(redis.stop)

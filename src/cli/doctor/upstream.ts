@@ -1,5 +1,5 @@
 import type { ServerMetadata } from 'openid-client'
-import { z } from 'zod'
+import * as z from 'zod'
 import { createUpstreamClient } from '../../upstream/client.ts'
 import type { UpstreamOptions } from '../../upstream/options.ts'
 import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
@@ -9,6 +9,8 @@ const mismatch = z.object({
   code: z.literal('OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED'),
   cause: z.object({ attribute: z.literal('issuer'), body: z.object({ issuer: z.string() }) }),
 })
+
+const keySet = z.object({ keys: z.array(z.unknown()).min(1) })
 
 /** The gateway forgives 90 s in ID tokens. */
 const SKEW_WARN_SECONDS = 10
@@ -34,6 +36,7 @@ export async function examineUpstream(
     return [
       ok(`${issuer}: metadata found, and its issuer is the configured one`),
       ...examineMetadata(metadata, options),
+      ...(signsIn ? await examineKeys(metadata.jwks_uri, timeoutMs) : []),
       ...(await examineClock(issuer, timeoutMs, now)),
       ...register,
     ]
@@ -82,6 +85,26 @@ function examineMetadata(metadata: ServerMetadata, options: UpstreamOptions): Fi
           'keep the life of its refresh tokens short',
         ),
   ]
+}
+
+async function examineKeys(url: string | undefined, timeoutMs: number): Promise<Finding[]> {
+  if (url === undefined) return []
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) })
+    if (response.status !== 200) {
+      await response.body?.cancel()
+      throw new Error(`status ${response.status}`)
+    }
+    const { keys } = keySet.parse(await response.json())
+    return [ok(`keys to verify its tokens with: ${keys.length}`)]
+  } catch (error) {
+    return [
+      fail(
+        `${url} has no usable keys, so that nobody can sign in: ${reasonOf(error)}`,
+        'look at the identity provider, and at the way to this address',
+      ),
+    ]
+  }
 }
 
 async function examineClock(
