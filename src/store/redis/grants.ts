@@ -1,5 +1,5 @@
 import { type Grant, grantLatestEnd } from '../../domain/grant.ts'
-import { digest } from '../../domain/secret.ts'
+import { createId, digest } from '../../domain/secret.ts'
 import type { StoreLifetimes } from '../lifetimes.ts'
 import type { GrantStore, RefreshGeneration, Rotation } from '../port.ts'
 import { inBatches } from './batches.ts'
@@ -10,6 +10,9 @@ import { parseStrings, toMs } from './records.ts'
 import type { SealedJson } from './sealed.ts'
 import { createUpstreamWrites } from './upstream-writes.ts'
 import { createWalk } from './walk.ts'
+
+/** As long as a revocation can take with all its repetitions: the longest deadline that can be configured. */
+const REVOKED_MS = 60_000
 
 /** Grants in Redis: see `docs/storage.md` for their keys and fields. */
 export function createRedisGrants(
@@ -135,8 +138,14 @@ function createRevoke(
   return async grantId => {
     const key = keys.grant(grantId)
     const message = JSON.stringify({ kind: 'grant', grantId, change: 'revoked' })
+    // Losing this answer would leave the upstream's tokens alive, and nothing on record.
+    const revocationId = createId()
     const reply = await run('revoke', 'repeatable', client =>
-      client.revokeGrant(key, keys.lease(grantId), keys.channel, message, ...GRANT_FIELDS),
+      client.revokeGrant(
+        ...[key, keys.lease(grantId), keys.revoked(grantId)],
+        ...[revocationId, `${REVOKED_MS}`, keys.channel, message],
+        ...GRANT_FIELDS,
+      ),
     )
     if (reply === null) return undefined
     await confirmReplicas(grantId)

@@ -12,6 +12,8 @@ export type Keys = {
   /** Matches the keys of all grants, as `SCAN` takes it. */
   readonly everyGrant: string
   lease(grantId: string): string
+  /** What a grant was that has just been revoked. */
+  revoked(grantId: string): string
   barrier(grantId: string): string
   grantsOfSubject(subjectDigest: string): string
   grantsOfClient(clientDigest: string): string
@@ -34,6 +36,7 @@ export function createKeys(prefix: string): Keys {
         : undefined,
     everyGrant: `${prefix.replace(/[\\*?[\]]/g, '\\$&')}{*}:grant`,
     lease: grantId => `${prefix}{${grantId}}:lease`,
+    revoked: grantId => `${prefix}{${grantId}}:revoked`,
     barrier: grantId => `${prefix}{${grantId}}:barrier`,
     grantsOfSubject: subjectDigest => `${prefix}subject:${subjectDigest}`,
     grantsOfClient: clientDigest => `${prefix}client:${clientDigest}`,

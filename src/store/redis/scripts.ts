@@ -86,13 +86,22 @@ extend(KEYS[1], ARGV[4])
 return {'rotated', successor, ARGV[2]}
 `
 
-/** KEYS: grant, lease. ARGV: channel, message, then the fields to answer. */
+/**
+ * What the grant was is kept for a moment, for whoever revoked it: one that asks again because the answer was lost is known by its id, and answered as the first time.
+ *
+ * KEYS: grant, lease, what it was. ARGV: revocation id, that moment in ms, channel, message, then the fields to answer.
+ */
 const REVOKE_GRANT = `
-if redis.call('EXISTS', KEYS[1]) == 0 then return false end
-local grant = redis.call('HMGET', KEYS[1], unpack(ARGV, 3))
-redis.call('DEL', KEYS[1], KEYS[2])
-redis.call('PUBLISH', ARGV[1], ARGV[2])
-return grant
+if redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call('RENAME', KEYS[1], KEYS[3])
+  redis.call('HSET', KEYS[3], 'revocationId', ARGV[1])
+  redis.call('PEXPIRE', KEYS[3], ARGV[2])
+  redis.call('DEL', KEYS[2])
+  redis.call('PUBLISH', ARGV[3], ARGV[4])
+elseif redis.call('HGET', KEYS[3], 'revocationId') ~= ARGV[1] then
+  return false
+end
+return redis.call('HMGET', KEYS[3], unpack(ARGV, 5))
 `
 
 /** KEYS: grant, lease. ARGV: owner, lease in ms, then the fields to answer. */
@@ -147,7 +156,7 @@ export const SCRIPTS = {
   openGrant: { lua: OPEN_GRANT, numberOfKeys: 1 },
   activateGrant: { lua: ACTIVATE_GRANT, numberOfKeys: 1 },
   rotateRefreshToken: { lua: ROTATE_REFRESH_TOKEN, numberOfKeys: 1 },
-  revokeGrant: { lua: REVOKE_GRANT, numberOfKeys: 2 },
+  revokeGrant: { lua: REVOKE_GRANT, numberOfKeys: 3 },
   claimLease: { lua: CLAIM_LEASE, numberOfKeys: 2 },
   renewLease: { lua: RENEW_LEASE, numberOfKeys: 1 },
   releaseLease: { lua: RELEASE_LEASE, numberOfKeys: 1 },

@@ -237,6 +237,15 @@ describe('an answer that is lost after the operation was done', () => {
     expect(rotation).toEqual({ outcome: 'repeated', successor })
   })
 
+  it('is asked for again for a revocation, which happened once and says what it ended', async () => {
+    const { proxy, store, grant } = await beginLossy()
+    proxy.loseAnswerTo(grant.grantId)
+    expect(await store.grants.revoke(grant.grantId)).toEqual(grant)
+    expect(proxy.lost).toBe(1)
+    expect(await store.grants.find(grant.grantId)).toBeUndefined()
+    expect(await store.grants.revoke(grant.grantId)).toBeUndefined()
+  })
+
   it('is an outage for what may happen only once, and never taken for a replay', async () => {
     const { proxy, store, grant } = await beginLossy()
     const [code, handle, id] = [createSecret(), createSecret(), createId()]
