@@ -14,14 +14,8 @@ import { walk } from './demo/walk.ts'
 const DEADLINE_MS = 90_000
 const DONE = 'Every step was as it must be.\n'
 
-const { values } = parseArgs({
-  options: {
-    config: { type: 'string', short: 'c', default: 'gateway.config.yaml' },
-    url: { type: 'string' },
-    instances: { type: 'string', default: '2' },
-  },
-})
 const report = createReport(process.stdout)
+const values = readOptions()
 // A demo that hangs has failed.
 const deadline = setTimeout(() => {
   report.failure(`it took longer than ${DEADLINE_MS / 1000} seconds`)
@@ -36,6 +30,21 @@ try {
   process.exitCode = 1
 } finally {
   clearTimeout(deadline)
+}
+
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        config: { type: 'string', short: 'c', default: 'gateway.config.yaml' },
+        url: { type: 'string' },
+        instances: { type: 'string', default: '2' },
+      },
+    }).values
+  } catch (error) {
+    report.failure(describeFailure(error))
+    process.exit(1)
+  }
 }
 
 /** @param instances how many the backend has */
