@@ -29,7 +29,9 @@ export async function examineCookies(publicUrl: string, resource: string): Promi
     if (findings.some(({ level }) => level === 'fail')) return findings
     return [...findings, judgeReturned(denied)]
   } catch (error) {
-    return [fail(`cookies: ${reasonOf(error)}`, 'look at what stands in front of the gateway')]
+    const fix =
+      'mend what fails above; if nothing does, look at the gateway’s log, and at what stands in front of it'
+    return [fail(`cookies: ${reasonOf(error)}`, fix)]
   }
 }
 

@@ -118,4 +118,16 @@ describe('the doctor looks at what stands in front of the gateway', () => {
     const url = origin.replace(/\d+$/, '1')
     expect(await examineCookies(url, `${url}/crm/mcp`)).toMatchObject([{ level: 'fail' }])
   })
+
+  test('and first at what fails besides, where the gateway itself cannot go on', async () => {
+    const server = createServer((req, res) => {
+      if (req.url === '/register') return void res.writeHead(201).end('{"client_id":"c"}')
+      res.writeHead(503).end()
+    })
+    const { origin, close } = await listen(server, 0, '127.0.0.1')
+    onTestFinished(close)
+    const [finding] = await examineCookies(origin, `${origin}/crm/mcp`)
+    expect(finding?.what).toBe('cookies: /authorize answers 503')
+    expect(finding?.fix).toMatch(/^mend what fails above/)
+  })
 })
