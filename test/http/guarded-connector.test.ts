@@ -6,7 +6,10 @@ import { type NameServer, startNameServer } from '../support/name-server.ts'
 
 let names: NameServer | undefined
 
-afterEach(() => names?.close())
+afterEach(async () => {
+  await names?.close()
+  names = undefined
+})
 
 async function networkOf(answer: Parameters<typeof startNameServer>[0]) {
   names = await startNameServer(answer)
@@ -42,6 +45,20 @@ describe('the public network', () => {
     const network = await networkOf(() => undefined)
     await expect(network.resolve('localhost')).rejects.toMatchObject({ code: 'ENOTFOUND' })
     expect(names?.questions).toContain('localhost A')
+  })
+
+  it('is asked once more about where the socket has come to', async () => {
+    const documents = await startDocumentServer()
+    documents.publish('/client.json', { body: {} })
+    const asked: string[] = []
+    const isAllowed = (address: string): boolean => asked.push(address) === 1
+    const guardedFetch = createGuardedFetch({ network: { ...documents.network, isAllowed } })
+    expect(await guardedFetch(documents.url('/client.json'), 1024)).toMatchObject({
+      outcome: 'refused',
+    })
+    expect(asked).toEqual(['127.0.0.1', '127.0.0.1'])
+    expect(documents.seen).toEqual([])
+    await documents.close()
   })
 
   it('lets a name server that rebinds reach nothing inside', async () => {

@@ -95,8 +95,12 @@ describe('a document', () => {
   })
 
   it('is refused compressed: what it unfolds to has no bound', async () => {
-    server.publish('/gzip', { body: 'x', headers: { 'content-encoding': 'gzip' } })
-    expect(await fetchFrom(server.url('/gzip'))).toMatchObject({ outcome: 'refused' })
+    // Readable all the same, so that nothing else refuses it.
+    server.publish('/gzip', { body: {}, headers: { 'content-encoding': 'gzip' } })
+    expect(await fetchFrom(server.url('/gzip'))).toEqual({
+      outcome: 'refused',
+      reason: 'compressed',
+    })
   })
 
   it('may be as large as allowed, and not a byte larger, declared or chunked', async () => {
@@ -117,6 +121,15 @@ describe('a document', () => {
         reason: `more than ${MAX} bytes`,
       })
     }
+  })
+
+  it('that declares too much is not waited for', async () => {
+    server.publish('/promised', (_, response) => {
+      const length = String(MAX + 1)
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': length })
+      response.flushHeaders()
+    })
+    expect(await fetchFrom(server.url('/promised'))).toMatchObject({ outcome: 'refused' })
   })
 
   it('that never ends is not read to its end', async () => {
