@@ -1,5 +1,6 @@
 /** What is stored of a refresh, and by whom. */
 import { describe, expect, it } from 'vitest'
+import { OutageError } from '../../src/domain/outage.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { createHouse, type LogLine } from './house.ts'
 
@@ -96,6 +97,30 @@ describe('who comes late', () => {
     house.idp.setFault({ kind: 'slow', ms: 500, endpoint: 'token', times: 1 })
     expect((await source.resolve(grantId, FLOW)).outcome).toBe('usable')
     expect((await house.store.grants.find(grantId))?.version).toBe(1)
+  })
+
+  it('knows its own write again whose answer the store has lost', async () => {
+    const house = await createHouse()
+    const { grants } = house.store
+    let isLost = false
+    const source = house.createSource({
+      grants: {
+        ...grants,
+        replaceUpstreamTokens: async (...update) => {
+          const isWritten = await grants.replaceUpstreamTokens(...update)
+          if (isLost) return isWritten
+          isLost = true
+          throw new OutageError('store', 'the answer is lost')
+        },
+      },
+    })
+    const { grantId } = await house.openGrant('stale')
+    expect(await source.resolve(grantId, FLOW)).toMatchObject({
+      outcome: 'usable',
+      path: 'refreshed',
+    })
+    expect((await grants.find(grantId))?.version).toBe(1)
+    expect(house.log.some(({ path }) => path === 'lost')).toBe(false)
   })
 
   it('waits to store it while another holds the lease, and stores it then', async () => {
