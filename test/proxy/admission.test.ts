@@ -2,7 +2,15 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createAdmission, parseBearer } from '../../src/proxy/admission.ts'
 import { watchOne } from '../support/watched-cache.ts'
-import { ask, claims, RESOURCE, startBackend, startGateway } from './support.ts'
+import {
+  type Ask,
+  ask,
+  claims,
+  GOOD_TOKEN,
+  RESOURCE,
+  startBackend,
+  startGateway,
+} from './support.ts'
 
 describe('RFC 6750 section 2.1: the bearer token in the Authorization field', () => {
   test.each([
@@ -124,6 +132,18 @@ describe('admission', () => {
 })
 
 describe('a call', () => {
+  test.each<[string, Ask]>([
+    ['a token in its query too', { path: '/crm/mcp?access_token=good-token' }],
+    ['two tokens', { headers: { authorization: `Bearer ${GOOD_TOKEN}` } }],
+  ])('with %s is refused, whether its token is known yet or not', async (_what, ambiguous) => {
+    const backend = await startBackend()
+    const gateway = await startGateway({ instances: [backend.url] })
+    expect((await ask(gateway, ambiguous)).status).toBe(400)
+    expect((await ask(gateway)).status).toBe(200)
+    expect((await ask(gateway, ambiguous)).status).toBe(400)
+    expect(backend.seen).toHaveLength(1)
+  })
+
   test.each([
     ['is admitted', 200, claims({})],
     ['is refused by what is remembered of its token', 401, claims({ resource: 'another' })],
