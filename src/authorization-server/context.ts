@@ -10,9 +10,9 @@ import type { Tracing } from '../observability/trace.ts'
 import type { Store } from '../store/port.ts'
 import type { Upstream } from '../upstream/provider.ts'
 import type { UpstreamTokenSource } from '../upstream/tokens.ts'
-import type { ClientSources } from './client-sources.ts'
+import type { EnterpriseIssuer } from './assertions/enterprise-issuer.ts'
+import type { ClientSources } from './clients/client-sources.ts'
 import type { LimitEndpoint } from './endpoint-limits.ts'
-import type { EnterpriseIssuer } from './enterprise-issuer.ts'
 
 /** One MCP endpoint as the authorization server sees it. */
 export type ProtectedResource = {

@@ -1,8 +1,8 @@
-import { ASSERTION_ALGORITHMS } from './assertion-algorithms.ts'
-import { ID_JAG_PROFILE, JWT_BEARER } from './assertion-grant.ts'
-import { CLIENT_CREDENTIALS, findLoneClients } from './client-credentials-grant.ts'
+import { ASSERTION_ALGORITHMS } from './assertions/assertion-algorithms.ts'
 import type { AuthorizationServer } from './context.ts'
-import { findIntrospectors } from './introspection.ts'
+import { ID_JAG_PROFILE, JWT_BEARER } from './tokens/assertion-grant.ts'
+import { CLIENT_CREDENTIALS, findLoneClients } from './tokens/client-credentials-grant.ts'
+import { findIntrospectors } from './tokens/introspection.ts'
 
 type Server = Pick<
   AuthorizationServer,

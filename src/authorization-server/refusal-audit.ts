@@ -1,9 +1,9 @@
 import type { Context } from 'hono'
 import { describeRedirectUri } from '../domain/redirect-uri.ts'
 import type { AuditEvent } from '../observability/audit.ts'
+import { MAX_CLIENT_ID_LENGTH } from './clients/registered-client.ts'
 import type { AuthorizationServer } from './context.ts'
 import { correlationIdOf, findClient } from './correlation.ts'
-import { MAX_CLIENT_ID_LENGTH } from './registered-client.ts'
 
 /** What was asked for, as far as it is known. */
 export type Asked = {

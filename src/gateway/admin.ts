@@ -3,7 +3,7 @@ import {
   createGrantEnding,
   type EndReason,
   type GrantEnding,
-} from '../authorization-server/grant-ending.ts'
+} from '../authorization-server/tokens/grant-ending.ts'
 import { renderEffective } from '../config/effective.ts'
 import type { GatewayConfig } from '../config/schema.ts'
 import type { Grant } from '../domain/grant.ts'

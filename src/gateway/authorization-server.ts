@@ -1,5 +1,5 @@
-import { createAccessTokens } from '../authorization-server/access-token.ts'
 import type { AuthorizationServer } from '../authorization-server/context.ts'
+import { createAccessTokens } from '../authorization-server/tokens/access-token.ts'
 import type { GatewayConfig } from '../config/schema.ts'
 import { deriveAssertionKeys } from '../domain/assertion-key.ts'
 import type { KeyRing } from '../domain/key-ring.ts'

@@ -1,5 +1,5 @@
-import type { EnterpriseIssuer } from '../authorization-server/enterprise-issuer.ts'
-import { createIssuerKeySource } from '../authorization-server/issuer-keys.ts'
+import type { EnterpriseIssuer } from '../authorization-server/assertions/enterprise-issuer.ts'
+import { createIssuerKeySource } from '../authorization-server/assertions/issuer-keys.ts'
 import type { GatewayConfig } from '../config/schema.ts'
 import { isLoopbackHost } from '../config/urls.ts'
 import { createTrustedFetch } from '../http/trusted-fetch.ts'

@@ -1,4 +1,4 @@
-import { resolveClient } from '../authorization-server/clients.ts'
+import { resolveClient } from '../authorization-server/clients/clients.ts'
 import { judgeIdentity } from '../domain/access-rule.ts'
 import type { Grant } from '../domain/grant.ts'
 import { findResource } from '../domain/resource.ts'

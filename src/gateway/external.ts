@@ -1,5 +1,5 @@
-import { createIssuerKeySource } from '../authorization-server/issuer-keys.ts'
-import { createIssuerMetadataSource } from '../authorization-server/issuer-metadata.ts'
+import { createIssuerKeySource } from '../authorization-server/assertions/issuer-keys.ts'
+import { createIssuerMetadataSource } from '../authorization-server/assertions/issuer-metadata.ts'
 import type { GatewayConfig } from '../config/schema.ts'
 import { nameOfUpstream } from '../config/upstreams.ts'
 import { isLoopbackHost } from '../config/urls.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readClientDocument } from '../../src/authorization-server/client-document.ts'
+import { readClientDocument } from '../../src/authorization-server/clients/client-document.ts'
 
 const CLIENT_ID = 'https://app.example.com/client.json'
 const RSA = { kty: 'RSA', kid: 'a', n: 'AQAB', e: 'AQAB' }

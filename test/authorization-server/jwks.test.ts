@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { createGrantEnding } from '../../src/authorization-server/grant-ending.ts'
 import { createAuthorizationServerApp } from '../../src/authorization-server/routes.ts'
+import { createGrantEnding } from '../../src/authorization-server/tokens/grant-ending.ts'
 import { deriveAssertionKeys } from '../../src/domain/assertion-key.ts'
 import { createKeyRing } from '../../src/domain/key-ring.ts'
 import { createGateway, ISSUER } from './support.ts'

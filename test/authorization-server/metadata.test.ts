@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ASSERTION_ALGORITHMS } from '../../src/authorization-server/assertion-algorithms.ts'
+import { ASSERTION_ALGORITHMS } from '../../src/authorization-server/assertions/assertion-algorithms.ts'
 import { createGateway, ISSUER } from './support.ts'
 
 const PATH = '/.well-known/oauth-authorization-server'

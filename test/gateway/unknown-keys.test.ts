@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { createAccessTokens } from '../../src/authorization-server/access-token.ts'
-import { decodeClientId, encodeClientId } from '../../src/authorization-server/registered-client.ts'
+import {
+  decodeClientId,
+  encodeClientId,
+} from '../../src/authorization-server/clients/registered-client.ts'
+import { createAccessTokens } from '../../src/authorization-server/tokens/access-token.ts'
 import { createKeyRing } from '../../src/domain/key-ring.ts'
 import { mintRefreshToken, verifyRefreshToken } from '../../src/domain/refresh-token.ts'
 import { noteUnknownKeys } from '../../src/gateway/unknown-keys.ts'

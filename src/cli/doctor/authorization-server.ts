@@ -2,7 +2,7 @@ import * as z from 'zod'
 import {
   authorizationServerMetadataUrlOf,
   openIdMetadataUrlOf,
-} from '../../authorization-server/issuer-metadata.ts'
+} from '../../authorization-server/assertions/issuer-metadata.ts'
 import { parsePublicKeys } from '../../domain/public-keys.ts'
 import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
 import { judgeSkew } from './upstream.ts'
