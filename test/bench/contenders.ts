@@ -49,10 +49,14 @@ export function listContenders(against: string | undefined): Record<string, Star
   )
 }
 
-/** With a floor that can pass on nothing else: what any proxy on Node.js costs before it has looked at a call. */
+/** With floors that can pass on nothing else: what a proxy costs before it has looked at a call, with Node's HTTP server and without. */
 export function listCallContenders(against: string | undefined): Record<string, Start> {
-  const floor = nodePeer('bare-node', 'no authentication, no checks, nothing but one answer')
-  return { ...listContenders(against), 'bare-node': floor }
+  const does = 'no authentication, no checks, nothing but one answer'
+  return {
+    ...listContenders(against),
+    'bare-node': nodePeer('bare-node', does),
+    'bare-net': nodePeer('bare-net', `${does}, no HTTP parser`),
+  }
 }
 
 /** Those that can stand before a backend that wants to be initialised: what speaks MCP, and for comparison what passes it on. */
