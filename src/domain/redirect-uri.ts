@@ -13,18 +13,31 @@ export type RedirectUriFault =
   | 'uses a scheme that runs or reads something'
   | 'uses plain http beyond this computer'
 
-const DANGEROUS_SCHEMES = new Set([
-  'about:',
-  'blob:',
-  'data:',
-  'file:',
-  'filesystem:',
-  'javascript:',
-  'vbscript:',
-  'view-source:',
-  'ws:',
-  'wss:',
-])
+/**
+ * Schemes that no app has for itself: browsers, systems and their tools answer them, by running, installing or opening what follows, or by asking a server that the
+ * consent page would not name. The code would be part of what follows.
+ */
+const DANGEROUS_SCHEMES = new Set(
+  [
+    // Of browsers.
+    ['about', 'blob', 'cid', 'content', 'data', 'feed', 'file', 'filesystem', 'jar', 'javascript'],
+    ['livescript', 'mhtml', 'mocha', 'moz-icon', 'res', 'resource', 'vbscript', 'view-source'],
+    ['brave', 'chrome', 'chrome-error', 'chrome-search', 'chrome-untrusted', 'devtools', 'edge'],
+    // Ways to have another browser or app open an address.
+    ['android-app', 'firefox', 'googlechrome', 'googlechromes', 'intent', 'microsoft-edge'],
+    ['x-safari-http', 'x-safari-https'],
+    // Of systems. All that begin with `ms-` are refused besides.
+    ['apt', 'help', 'hcp', 'itms-services', 'its', 'jnlp', 'jnlps', 'mk', 'search', 'search-ms'],
+    ['shell', 'windowsdefender', 'x-apple.systempreferences', 'x-man-page'],
+    // Other servers, other people.
+    ['afp', 'dav', 'davs', 'ftp', 'ftps', 'gopher', 'irc', 'ircs', 'ldap', 'ldaps', 'news', 'nfs'],
+    ['nntp', 'rdp', 'rlogin', 'rtsp', 'scp', 'sftp', 'smb', 'ssh', 'telnet', 'tftp', 'vnc'],
+    ['webdav', 'ws', 'wss', 'mailto', 'sms', 'tel'],
+  ].flatMap(schemes => schemes.map(scheme => `${scheme}:`)),
+)
+
+/** What Windows and its programs register for themselves: `ms-msdt:`, `ms-officecmd:`, `ms-appinstaller:` and scores of others, more with each version. */
+const WINDOWS_PREFIX = 'ms-'
 
 /** Control characters, spaces and backslashes, which parsers read differently. */
 const AMBIGUOUS = /[\s\\\p{Cc}]/u
@@ -33,7 +46,7 @@ const AMBIGUOUS = /[\s\\\p{Cc}]/u
 export function findRedirectUriFault(uri: string): RedirectUriFault | undefined {
   const url = parseUri(uri)
   if (!url) return 'not an absolute URI'
-  if (DANGEROUS_SCHEMES.has(url.protocol)) return 'uses a scheme that runs or reads something'
+  if (isDangerousScheme(url.protocol)) return 'uses a scheme that runs or reads something'
   if (uri.includes('#')) return 'has a fragment'
   if (url.username !== '' || url.password !== '' || hasUserinfo(uri))
     return 'has a user name or a password'
@@ -88,6 +101,10 @@ function loopbackWithoutPort(uri: string): string | undefined {
     return undefined
   url.port = ''
   return url.href
+}
+
+function isDangerousScheme(protocol: string): boolean {
+  return DANGEROUS_SCHEMES.has(protocol) || protocol.startsWith(WINDOWS_PREFIX)
 }
 
 function parseUri(uri: string): URL | undefined {

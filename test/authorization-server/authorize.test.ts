@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { encodeClientId } from '../../src/authorization-server/clients/registered-client.ts'
 import { createKeyRing } from '../../src/domain/key-ring.ts'
 import { OutageError } from '../../src/domain/outage.ts'
 import { ask, type Change, expectConsent, expectPage, PAGES } from './authorizing.ts'
@@ -80,6 +81,18 @@ describe('errors go to a page until client and redirect URI are verified (sectio
     const request = authorizationRequest(await register(gateway))
     const query = encodePairs([...Object.entries(request), [name, request[name]]])
     await expectPage(await gateway.request(`/authorize?${query}`), PAGES.request)
+  })
+
+  it('a redirect URI that could be registered once and may not be any more, left out: a page', async () => {
+    const gateway = createGateway()
+    const metadata = {
+      clientName: 'Old',
+      redirectUris: ['search-ms:x'],
+      authMethod: 'none',
+    } as const
+    const client_id = encodeClientId(gateway.server.ring, metadata, gateway.clock.now())
+    const response = await ask(gateway, { client_id }, { redirect_uri: undefined })
+    await expectPage(response, PAGES.redirectUri)
   })
 
   it('a client that has been denied: a page', async () => {

@@ -14,6 +14,12 @@ describe('which redirect URIs may be registered (RFC 9700 section 2.1)', () => {
     'http://127.0.0.1:33418/',
     'http://[::1]:8000/cb',
     'com.example.app:/oauth2redirect',
+    'vscode://vscode.github-authentication/did-authenticate',
+    'vscode-insiders://publisher.extension/callback',
+    'windsurf://codeium.windsurf/oauth/callback',
+    'msauth.com.example.app://auth',
+    'com.example.search:/callback',
+    'https://ms-settings.example/cb',
     'https://global.consent.azure-apim.net/redirect/some-tool?x=1',
   ])('takes %s', uri => {
     expect(findRedirectUriFault(uri)).toBeUndefined()
@@ -45,6 +51,38 @@ describe('which redirect URIs may be registered (RFC 9700 section 2.1)', () => {
   ])('refuses %j, because it %s', (uri, fault) => {
     expect(findRedirectUriFault(uri)).toBe(fault)
   })
+
+  it.each([
+    'search-ms:query=x&crumb=location:%5C%5Cevil.example%5Cshare',
+    'search:query=x',
+    'ms-msdt:/id',
+    'MS-Msdt:/id',
+    'ms-officecmd:x',
+    'ms-appinstaller:?source=https://evil.example/x.msix',
+    'ms-settings:network',
+    'ms-word:ofe|u|https://evil.example/x.docx',
+    'ms-of-a-later-version:x',
+    'shell:startup',
+    'microsoft-edge:https://evil.example/',
+    'jar:https://evil.example/x.jar!/',
+    'chrome://settings/',
+    'resource://gre/',
+    'intent://evil.example/',
+    'intent://scan/#Intent;scheme=zxing;end',
+    'x-man-page://1/ls',
+    'itms-services://?action=download-manifest&url=https://evil.example/x.plist',
+    'jnlp://evil.example/x.jnlp',
+    'ldap://evil.example/',
+  ])('refuses %s, which a system or a browser opens in its own way', uri => {
+    expect(findRedirectUriFault(uri)).toBe('uses a scheme that runs or reads something')
+  })
+
+  it.each(['ftp://evil.example/cb', 'sftp://evil.example/cb', 'smb://evil.example/cb'])(
+    'refuses %s, whose server the consent page would not name',
+    uri => {
+      expect(findRedirectUriFault(uri)).toBe('uses a scheme that runs or reads something')
+    },
+  )
 })
 
 describe('which presented redirect URI was registered (RFC 8252 section 7.3)', () => {

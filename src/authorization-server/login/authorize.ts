@@ -112,10 +112,14 @@ function readParameters(c: Context): Promise<string> | string {
   return c.req.method === 'POST' ? readFormText(c) : new URL(c.req.url).search
 }
 
-/** A client with a single redirect URI may leave it out. @see RFC 6749 section 3.1.2.3 */
-function chooseRedirectUri(client: Client, parameters: Parameters): string | undefined {
-  const presented = parameters.get('redirect_uri')
-  if (presented === undefined)
-    return client.redirectUris.length === 1 ? client.redirectUris[0] : undefined
-  return isRegisteredRedirectUri(presented, client.redirectUris) ? presented : undefined
+/**
+ * A client with a single redirect URI may leave it out. It is checked even then: what may be registered may have been more when the client did.
+ *
+ * @see RFC 6749 section 3.1.2.3
+ */
+function chooseRedirectUri({ redirectUris }: Client, parameters: Parameters): string | undefined {
+  const implied = redirectUris.length === 1 ? redirectUris[0] : undefined
+  const redirectUri = parameters.get('redirect_uri') ?? implied
+  if (redirectUri === undefined) return undefined
+  return isRegisteredRedirectUri(redirectUri, redirectUris) ? redirectUri : undefined
 }
