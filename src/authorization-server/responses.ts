@@ -54,6 +54,7 @@ type FaultDetails = {
   issuer?: string
   subject?: string
   resource?: string
+  redirectUri?: string
   cause?: unknown
   /** Where it is another one than is usual for the kind. */
   status?: number
@@ -63,6 +64,10 @@ type FaultDetails = {
   retryAfterSeconds?: number
   /** Where trying again begins. */
   retryUrl?: string
+  /** What is wrong, for whoever runs the client. */
+  problem?: string
+  /** The answer to the client, for its user to send on. */
+  returnUrl?: string
 }
 
 /** A page for whoever is in front of the browser; the reason is for the log. */
@@ -73,7 +78,8 @@ export function renderFault(
   details: FaultDetails,
 ): Response {
   const correlationId = correlationIdOf(c)
-  const { reason, clientName, account, service, cause, retryUrl, retryAfterSeconds = 5 } = details
+  const { reason, cause, retryAfterSeconds = 5 } = details
+  const { clientName, account, service, problem, retryUrl, returnUrl } = details
   const level = kind === 'server-error' ? 'error' : 'warn'
   server.logger[level](
     { correlationId, path: c.req.path, kind, reason, ...(cause !== undefined && { err: cause }) },
@@ -86,7 +92,9 @@ export function renderFault(
     ...(clientName !== undefined && { clientName }),
     ...(account !== undefined && { account }),
     ...(service !== undefined && { service }),
+    ...(problem !== undefined && { problem }),
     ...(retryUrl !== undefined && { retryUrl }),
+    ...(returnUrl !== undefined && { returnUrl }),
   })
   const status = details.status ?? ERROR_TEXTS[kind].status
   const { isKnown = false } = details
@@ -119,6 +127,10 @@ export function renderThrownPage(server: Surroundings, c: Context, thrown: unkno
   return renderFault(server, c, kind, { reason, cause, status, isKnown, ...wait })
 }
 
+type AnswerTo = { redirectUri: string; state?: string | undefined }
+
+type Answer = { code: string } | OAuthError
+
 /**
  * Back to the client, its redirect URI having been verified.
  *
@@ -127,25 +139,36 @@ export function renderThrownPage(server: Surroundings, c: Context, thrown: unkno
 export function redirectToClient(
   server: Surroundings,
   c: Context,
-  to: { redirectUri: string; state?: string | undefined } & Asked,
-  answer: { code: string } | OAuthError,
+  to: AnswerTo & Asked,
+  answer: Answer,
 ): Response {
+  if (answer instanceof OAuthError) {
+    logRefusal(server, c, answer)
+    auditRefusal(server, c, answer, to)
+  }
+  c.header('Cache-Control', 'no-store')
+  c.header('Referrer-Policy', 'no-referrer')
+  return c.redirect(renderAnswerUrl(server, to, answer), 303)
+}
+
+/** Where the answer to an authorization request goes, with the answer in it. */
+export function renderAnswerUrl(
+  { issuer }: Pick<AuthorizationServer, 'issuer'>,
+  to: AnswerTo,
+  answer: Answer,
+): string {
   const url = new URL(to.redirectUri)
   // Whoever registered a redirect URI with an answer in its query does not get to speak for us.
   for (const name of ANSWER_PARAMETERS) url.searchParams.delete(name)
   if (answer instanceof OAuthError) {
-    logRefusal(server, c, answer)
-    auditRefusal(server, c, answer, to)
     url.searchParams.set('error', answer.code)
     url.searchParams.set('error_description', answer.description)
   } else {
     url.searchParams.set('code', answer.code)
   }
   if (to.state !== undefined) url.searchParams.set('state', to.state)
-  url.searchParams.set('iss', server.issuer)
-  c.header('Cache-Control', 'no-store')
-  c.header('Referrer-Policy', 'no-referrer')
-  return c.redirect(url.href, 303)
+  url.searchParams.set('iss', issuer)
+  return url.href
 }
 
 function logRefusal(server: Surroundings, c: Context, error: OAuthError): void {

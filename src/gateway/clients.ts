@@ -21,6 +21,7 @@ export function createClientSources(
     registration: registration.enabled
       ? { initialAccessToken, redirects: { hosts: redirectHosts, loopback, appSchemes } }
       : undefined,
+    trustedRedirectHosts: redirectHosts ?? [],
     documents: clientDocuments.enabled
       ? createClientDocuments(fetchJson, clientDocuments, logger, now, watchCache)
       : undefined,

@@ -1,10 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ask, type Change, expectConsent, expectPage, PAGES, redirectOf } from './authorizing.ts'
+import {
+  ask,
+  type Change,
+  expectConsent,
+  expectPage,
+  linkOf,
+  PAGES,
+  redirectOf,
+} from './authorizing.ts'
 import { authorizationRequest, REDIRECT_URI, register } from './sign-in.ts'
 import { CRM, createGateway, encodeForm, encodePairs, ISSUER, WIKI } from './support.ts'
 
-describe('errors go to the client from then on, always with state and iss (section 4.1.2.1, RFC 9207)', () => {
+describe('errors go to a client on this computer from then on, always with state and iss (section 4.1.2.1, RFC 9207)', () => {
   const NO_PKCE = { code_challenge: undefined, code_challenge_method: undefined }
   it.each<[string, Change, string]>([
     ['no response type', { response_type: undefined }, 'invalid_request'],
@@ -113,7 +121,7 @@ describe('errors go to the client from then on, always with state and iss (secti
       'https://app.example/cb?tool=a%20b&code=injected&state=injected&iss=injected'
     const client = await register(gateway, { redirect_uris: [redirect_uri] })
     const response = await ask(gateway, client, { redirect_uri, response_type: 'token' })
-    const { searchParams } = new URL(response.headers.get('location') ?? '')
+    const { searchParams } = await linkOf(response)
     expect(searchParams.getAll('tool')).toEqual(['a b'])
     expect(searchParams.getAll('state')).toEqual(['client-state'])
     expect(searchParams.getAll('iss')).toEqual([ISSUER])

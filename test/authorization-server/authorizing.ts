@@ -23,6 +23,15 @@ export function redirectOf(response: Response): Record<string, string> {
   return Object.fromEntries(location.searchParams)
 }
 
+/** Where the page leads that a person is shown instead of a redirect. */
+export async function linkOf(response: Response): Promise<URL> {
+  const html = await response.text()
+  expect(response.status, html).toBe(400)
+  expect(response.headers.get('location')).toBeNull()
+  const href = /<a class="button" href="([^"]*)">Return to /.exec(html)?.[1] ?? ''
+  return new URL(href.replaceAll('&#39;', "'").replaceAll('&quot;', '"').replaceAll('&amp;', '&'))
+}
+
 export async function expectPage(response: Response, title: string, status = 400): Promise<void> {
   expect(response.status).toBe(status)
   expect(response.headers.get('location')).toBeNull()

@@ -78,7 +78,13 @@ describe('RFC 8414 section 2: scopes_supported', () => {
       issuer: 'https://mcp.example.com',
       resources: [RESOURCE],
       enterpriseIssuers: new Map(),
-      clients: { registration: undefined, preregistered: new Map(), documents: undefined, keys },
+      clients: {
+        registration: undefined,
+        trustedRedirectHosts: [],
+        preregistered: new Map(),
+        documents: undefined,
+        keys,
+      },
     })
     expect(metadata.scopes_supported).toEqual(['crm.read', 'crm.write', 'crm.export'])
   })

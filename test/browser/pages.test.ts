@@ -1,7 +1,7 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { launchChromium } from '../support/chromium.ts'
-import { SAMPLES } from '../support/page-samples.ts'
+import { RETURN_URL, SAMPLES } from '../support/page-samples.ts'
 import { type PageServer, servePages } from '../support/page-server.ts'
 import { violations, withPage as withPageOf } from './support.ts'
 
@@ -128,6 +128,26 @@ describe('the consent form, by keyboard alone', () => {
     })
     expect(height).toBeGreaterThan(2 * line)
     expect(height).toBeLessThanOrEqual(3 * line + 1)
+  })
+})
+
+describe('the link back to a stranger', () => {
+  it('is followed by its reader and by nobody else: with Tab and Enter, without a script or a referrer', async () => {
+    const seen: { url: string; referrer: string | undefined }[] = []
+    const before = await withPage({ javaScriptEnabled: false }, async page => {
+      await page.route('https://app.example/**', async (route, request) => {
+        seen.push({ url: request.url(), referrer: request.headers().referer })
+        await route.fulfill({ contentType: 'text/html', body: '<title>the app</title>' })
+      })
+      await page.goto(`${server.origin}/error-return`, { waitUntil: 'networkidle' })
+      const count = seen.length
+      await page.keyboard.press('Tab')
+      await page.keyboard.press('Enter')
+      await page.waitForURL('https://app.example/**')
+      return count
+    })
+    expect(before).toBe(0)
+    expect(seen).toEqual([{ url: RETURN_URL, referrer: undefined }])
   })
 })
 

@@ -29,6 +29,10 @@ export const CONSENT: ConsentData = {
   handle: 'handle-1',
 }
 
+/** Where an error would go whose client is a stranger. */
+export const RETURN_URL =
+  'https://app.example/cb?error=invalid_scope&error_description=scope+is+malformed&state=a%22b&iss=https%3A%2F%2Fmcp.example.com'
+
 /** Every page there is, in each form that looks different, by the path under which a test serves it. */
 export const SAMPLES: Readonly<Record<string, Page>> = {
   '/consent-registered': renderConsent(CONSENT),
@@ -71,6 +75,30 @@ export const SAMPLES: Readonly<Record<string, Page>> = {
     correlationId: '7Q9aK3vY0mZ2xW5s',
     clientName: 'Claude',
     retryUrl: '/',
+  }),
+  '/error-return': renderError({
+    publicUrl,
+    kind: 'app-scope',
+    correlationId: '7Q9aK3vY0mZ2xW5s',
+    clientName: 'Claude',
+    problem: 'invalid_scope, scope is malformed',
+    returnUrl: RETURN_URL,
+  }),
+  '/error-return-app': renderError({
+    publicUrl,
+    kind: 'app-request',
+    correlationId: '7Q9aK3vY0mZ2xW5s',
+    clientName: 'Cursor',
+    problem: 'invalid_request, code_challenge is missing',
+    returnUrl: 'cursor://anysphere.cursor-mcp/oauth/callback?error=invalid_request',
+  }),
+  '/error-return-hostile': renderError({
+    publicUrl,
+    kind: 'app-unasked',
+    correlationId: '7Q9aK3vY0mZ2xW5s',
+    clientName: `</bdi><h1>\u202Eelbatsurt\u202C ${'Ω'.repeat(400)}`,
+    problem: 'consent_required, prompt=none is not possible here',
+    returnUrl: `https://${'claude-ai-'.repeat(6)}a.${'login-'.repeat(9)}b.evil.example:8443/cb?state=${'x'.repeat(4096)}`,
   }),
   '/error-bare': renderError({ publicUrl, kind: 'not-found', correlationId: '7Q9aK3vY0mZ2xW5s' }),
 }

@@ -14,6 +14,8 @@ export type RegistrationPolicy = {
 export type ClientSources = {
   /** `undefined`: no client registers itself from now on. Those that did are still known. */
   registration: RegistrationPolicy | undefined
+  /** Patterns of web hosts to which errors of strangers' requests may go unseen. */
+  trustedRedirectHosts: readonly string[]
   /** By client id. */
   preregistered: ReadonlyMap<string, Client>
   /** `undefined`: none is fetched. */

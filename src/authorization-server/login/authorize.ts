@@ -9,13 +9,14 @@ import { resolveClient } from '../clients/clients.ts'
 import type { AuthorizationServer, ProtectedResource } from '../context.ts'
 import { correlationIdOf } from '../correlation.ts'
 import { checkNotRepeated, type Parameters, readFormText, sortParameters } from '../parameters.ts'
-import { redirectToClient, renderFault, renderPageResponse } from '../responses.ts'
+import { renderFault, renderPageResponse } from '../responses.ts'
 import { checkAuthorizationRequest } from './authorization-checks.ts'
 import { createBrowserBinding } from './cookies.ts'
+import { answerEarlyError } from './early-error.ts'
 import { createLoginStart } from './login-start.ts'
 
 /**
- * The authorization endpoint: verifies client and redirect URI (a page for a person until then, a redirect from then on), checks the request, and asks its user.
+ * The authorization endpoint: verifies client and redirect URI (until then every error is a page for a person), checks the request, and asks its user.
  *
  * @see RFC 6749 section 3.1
  */
@@ -43,7 +44,7 @@ export function createAuthorizeEndpoint(server: AuthorizationServer) {
       return await proceed(c, client, redirectUri, parameters)
     } catch (thrown) {
       if (!(thrown instanceof OAuthError)) throw thrown
-      return redirectToClient(server, c, { redirectUri, state }, thrown)
+      return answerEarlyError(server, c, client, { redirectUri, state }, thrown)
     }
   }
 

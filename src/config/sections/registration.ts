@@ -13,7 +13,7 @@ export const registration = z
     redirectHosts: hosts()
       .exactOptional()
       .describe(
-        'Web hosts to which such clients may have codes sent; `*.example.com` is every host below. Default: any.',
+        'Web hosts to which such clients may have codes sent; `*.example.com` is every host below. Default: any. To those named here, browsers are also sent with an error, without a page that says so first.',
       ),
     loopback: flag()
       .prefault(true)

@@ -10,6 +10,11 @@ export type ErrorText = {
   next: string
 }
 
+const UNASKED = 'You have not been signed in, and nothing has been sent to the app.'
+
+const RETURN =
+  'If you have just been connecting this app, return to it with the link below, which tells it what went wrong. If someone sent you a link that led here, close this page.'
+
 /** Everything that can be told to a person whose request ends here instead of at a client. Nothing in it depends on the request. */
 export const ERROR_TEXTS = {
   'unknown-client': {
@@ -25,6 +30,36 @@ export const ERROR_TEXTS = {
     explanation:
       'It wants your access sent to an address that it has not registered. Nothing was sent there.',
     next: 'Go back to the app, remove this connection there, and add it again. If someone sent you a link that led here, close this page.',
+  },
+  'app-request': {
+    status: 400,
+    title: 'The app made a faulty request',
+    explanation: `Something in what it sent along with you is missing, is there twice, or is not as the standard has it. ${UNASKED}`,
+    next: RETURN,
+  },
+  'app-response-type': {
+    status: 400,
+    title: 'The app asked for its answer in a form that is not used here',
+    explanation: `It wants your access in a way that this gateway does not offer. ${UNASKED}`,
+    next: RETURN,
+  },
+  'app-scope': {
+    status: 400,
+    title: 'The app asked for rights that cannot be understood',
+    explanation: `Its list of what it wants to do is not as the standard has it. ${UNASKED}`,
+    next: RETURN,
+  },
+  'app-resource': {
+    status: 400,
+    title: 'The app asked for a service that is not here',
+    explanation: `It did not say which of the services behind this gateway it wants to use, or named one that there is not. ${UNASKED}`,
+    next: RETURN,
+  },
+  'app-unasked': {
+    status: 400,
+    title: 'The app wanted access without asking you',
+    explanation: `Here everybody is asked, each time. ${UNASKED}`,
+    next: RETURN,
   },
   'sign-in-expired': {
     status: 400,

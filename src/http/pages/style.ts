@@ -124,6 +124,7 @@ code, pre { font: 0.875rem/1.55 var(--mono); }
   border: 1px solid var(--accent);
   border-radius: 0.625rem;
 }
+.lede + .where { margin-top: 1.5rem; }
 .where.caution { background: var(--caution); border-color: var(--caution-edge); }
 .where h2 { margin-bottom: 0.3125rem; font-size: 0.875rem; font-weight: 600; }
 .where h2, .where .note { color: var(--ink); }

@@ -33,6 +33,37 @@ describe('error page', () => {
     expect(renderError({ ...base, kind, clientName: '\u200B' }).html).not.toContain('App:')
   })
 
+  it.each([
+    ['https://app.example:8443/cb?error=x&state=%22', 'app.example:8443'],
+    ['cursor://evil.example/cb?error=x&state=%22', 'the app for cursor: links'],
+    [
+      `https://${'claude.ai.'.repeat(20)}evil.example/?a&b`,
+      `${'claude.ai.'.repeat(20)}evil.example`,
+    ],
+  ])('shows where a link back to a stranger leads, before the link: %s', (returnUrl, name) => {
+    const { html } = renderError({ ...base, kind: 'app-request', returnUrl })
+    const href = returnUrl.replaceAll('&', '&amp;')
+    const parts = [
+      `<p class="destination">${name.replace(/^the/, 'The')}</p>`,
+      `href="${href}">Return to ${name}</a>`,
+    ]
+    const [shown, link] = parts.map(part => html.indexOf(part))
+    expect(shown).toBeGreaterThan(0)
+    expect(link).toBeGreaterThan(shown ?? 0)
+    expect(html).not.toMatch(/http-equiv/i)
+  })
+
+  it('offers no way on where there is none to be offered', () => {
+    const { html } = renderError({ ...base, kind })
+    expect(html).not.toContain('Return to')
+    expect(html).not.toContain('class="destination"')
+  })
+
+  it('names the error for whoever runs the app', () => {
+    const html = renderError({ ...base, kind, problem: 'invalid_scope, scope is malformed' }).html
+    expect(html).toContain('Error: <bdi>invalid_scope, scope is malformed</bdi>')
+  })
+
   it('escapes the reference', () => {
     expect(renderError({ ...base, kind, correlationId: '<b>' }).html).toContain(
       '<code>&lt;b&gt;</code>',
