@@ -19,6 +19,7 @@ import { DRAIN_SPREAD, type Serving } from './gateway/serving.ts'
 import { createStoreSource } from './gateway/store.ts'
 import { traceFetch } from './gateway/traced-fetch.ts'
 import { noteUnknownKeys } from './gateway/unknown-keys.ts'
+import { lookForMetadata } from './gateway/upstream-metadata.ts'
 import { createUpstreams, issuersOfUsers } from './gateway/upstreams.ts'
 import { createListener, type Listener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
@@ -166,6 +167,7 @@ function createServing(
 ): Serving {
   const { logger, metrics, audit, send, tracing } = surroundings
   const upstreamOf = createUpstreams(config, upstreamOptions, store.now, surroundings)
+  lookForMetadata(upstreamOptions, upstreamOf, logger)
   const caches = metrics.caches()
   const parts = { ring, store, upstreamOf, upstreamOptions, send, logger, watchCache: caches.watch }
   const { tokens: source, ...entrance } = createEntrance(config, parts)

@@ -17,6 +17,8 @@ import { type RefreshResult, refreshUpstreamTokens } from './refresh.ts'
 /** One identity provider, as the rest of the gateway needs it. */
 export type Upstream = {
   name: string
+  /** Has its metadata at hand from then on. Rejects where they cannot be had. */
+  discover(): Promise<void>
   /** Rejects where discovery does not answer. */
   beginLogin(hints: LoginHints): Promise<LoginStart>
   completeLogin(answer: URLSearchParams, expected: LoginExpectation): Promise<LoginResult>
@@ -61,6 +63,7 @@ export function createUpstream(
   }
   return {
     name: options.name,
+    discover: async () => void (await client.configuration()),
     beginLogin: hints => beginLogin(client, options, hints),
     completeLogin: (answer, expected) => completeLogin(client, options, answer, expected, now),
     refresh: (grant, signal, wanted) =>

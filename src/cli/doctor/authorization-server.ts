@@ -4,7 +4,8 @@ import {
   openIdMetadataUrlOf,
 } from '../../authorization-server/assertions/issuer-metadata.ts'
 import { parsePublicKeys } from '../../domain/public-keys.ts'
-import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
+import { reasonOf } from '../../observability/reason.ts'
+import { type Finding, fail, ok, warn } from './finding.ts'
 import { judgeSkew } from './upstream.ts'
 
 export type ExaminedServer = {

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { createSecret, digest } from '../../domain/secret.ts'
-import { type Finding, fail, ok, reasonOf } from './finding.ts'
+import { reasonOf } from '../../observability/reason.ts'
+import { type Finding, fail, ok } from './finding.ts'
 
 const TIMEOUT_MS = 10_000
 const REDIRECT_URI = 'http://127.0.0.1/doctor'

@@ -1,7 +1,8 @@
 import { connect } from 'node:tls'
 import * as z from 'zod'
+import { reasonOf } from '../../observability/reason.ts'
 import { examineCookies } from './cookies.ts'
-import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
+import { type Finding, fail, ok, warn } from './finding.ts'
 
 const TIMEOUT_MS = 10_000
 const DAY_SECONDS = 24 * 60 * 60

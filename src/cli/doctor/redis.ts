@@ -1,11 +1,12 @@
 import type { Logger } from '../../observability/log.ts'
+import { reasonOf } from '../../observability/reason.ts'
 import {
   createRedisConnection,
   describeRedis,
   type RedisConnection,
   type RedisConnectionOptions,
 } from '../../store/redis/connection.ts'
-import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
+import { type Finding, fail, ok, warn } from './finding.ts'
 import { judgeSkew } from './upstream.ts'
 
 const PINGS = 10

@@ -1,14 +1,10 @@
 import type { ServerMetadata } from 'openid-client'
 import * as z from 'zod'
+import { reasonOf } from '../../observability/reason.ts'
 import { createUpstreamClient } from '../../upstream/client.ts'
+import { describeMetadataFault } from '../../upstream/metadata-fault.ts'
 import type { UpstreamOptions } from '../../upstream/options.ts'
-import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
-
-/** What the client throws there. */
-const mismatch = z.object({
-  code: z.literal('OAUTH_JSON_ATTRIBUTE_COMPARISON_FAILED'),
-  cause: z.object({ attribute: z.literal('issuer'), body: z.object({ issuer: z.string() }) }),
-})
+import { type Finding, fail, ok, warn } from './finding.ts'
 
 const keySet = z.object({ keys: z.array(z.unknown()).min(1) })
 
@@ -43,18 +39,12 @@ export async function examineUpstream(
   } catch (error) {
     return [
       fail(
-        `${issuer}: no usable metadata: ${publishedIssuer(error) ?? reasonOf(error)}`,
+        `${issuer}: no usable metadata: ${describeMetadataFault(error)}`,
         'check upstream.issuer byte for byte (a final slash counts), DNS and the way out of this network',
       ),
       ...register,
     ]
   }
-}
-
-/** Where another issuer than the configured one is published, which one: mostly the right one. */
-function publishedIssuer(error: unknown): string | undefined {
-  const published = mismatch.safeParse(error)
-  return published.success ? `their issuer is ${published.data.cause.body.issuer}` : undefined
 }
 
 /** What is listed, is; what is not listed may be possible nevertheless, so that is no failure. */
