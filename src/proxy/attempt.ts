@@ -4,7 +4,7 @@ import type { Instance } from './balancing/instance.ts'
 import type { Member } from './balancing/member.ts'
 import { verdictOn } from './balancing/verdict.ts'
 import type { Call, Pending } from './call.ts'
-import type { Exchange, ExchangeFault, ExchangeObserver } from './exchange.ts'
+import { type Exchange, type ExchangeFault, type ExchangeObserver, isOurs } from './exchange.ts'
 
 /** What an attempt tells the one who made it. */
 export type AttemptEvents = {
@@ -81,8 +81,7 @@ export class Attempt implements ExchangeObserver, Pending {
     const state = this.#state
     this.#leave()
     if (state === 'over') return
-    // A request that cannot be sent to anybody says nothing of the instance.
-    if (state === 'waiting' && fault !== 'malformed') {
+    if (state === 'waiting' && !isOurs(fault)) {
       this.#report(this.#exchange ? 'failed' : 'unreachable')
     }
     if (state === 'answering') this.#noteEnd(false)

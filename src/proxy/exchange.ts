@@ -23,10 +23,23 @@ export type Exchange = {
  * Why an exchange failed.
  *
  * - `malformed`: our own request; nothing was sent.
+ * - `starved`: no connection, since this process or machine has no file descriptor left; nothing was sent.
  * - `late`: no head in time.
  * - `broken`: everything else.
  */
-export type ExchangeFault = 'malformed' | 'late' | 'broken'
+export type ExchangeFault = 'malformed' | 'starved' | 'late' | 'broken'
+
+const STARVED: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE'])
+
+/** What a socket's error comes to. */
+export function faultOf(error: Error): ExchangeFault {
+  return 'code' in error && STARVED.has(error.code) ? 'starved' : 'broken'
+}
+
+/** Whether the instance has nothing to do with it. */
+export function isOurs(fault: ExchangeFault): boolean {
+  return fault === 'malformed' || fault === 'starved'
+}
 
 /** Who is told how an exchange goes: start, head, data, end, in this order, or a failure at any time. */
 export type ExchangeObserver = {

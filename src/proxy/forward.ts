@@ -55,7 +55,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
   const readFields = createResponseFieldsReader()
   const opening = { streams, writeCopy: createBlocks(), refusals, random: options.random }
 
-  const send = (call: Call, previous?: Error): void => {
+  const send = (call: Call, previous?: Failed): void => {
     const member = call.arrival.backend.balancer.take(call.tried, call.load)
     if (!member) {
       sendToNobody(call, refusals, previous)
@@ -101,11 +101,11 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
       )
     },
     unsent({ call }, fault, cause) {
-      if (fault !== 'malformed') return send(call, cause)
+      if (fault !== 'malformed') return send(call, { fault, cause })
       refusals.fail(call, 'unexpected', { reason: 'request refused by the HTTP client', cause })
     },
     lost(attempt, fault, cause) {
-      if (repeats(attempt, reasonOf(fault))) send(attempt.call, cause)
+      if (repeats(attempt, reasonOf(fault))) send(attempt.call, { fault, cause })
       else tellLost(attempt, fault, refusals, cause)
     },
     finished({ call }) {
@@ -135,11 +135,19 @@ function createStart(send: (call: Call) => void): (call: Call) => void {
   }
 }
 
+/** How the attempt before ended. */
+type Failed = { fault: ExchangeFault; cause: Error }
+
 /** All instances were tried, or those that were not have no room. */
-function sendToNobody(call: Call, { fail }: ForwardOptions['refusals'], cause?: Error): void {
+function sendToNobody(call: Call, { fail }: ForwardOptions['refusals'], previous?: Failed): void {
   const { members } = call.arrival.backend.balancer
   if (members.some(member => !call.tried.includes(member))) {
     fail(call, 'overloaded', { reason: `no instance has room for more ${call.load}` })
+    return
+  }
+  const cause = previous?.cause
+  if (previous?.fault === 'starved') {
+    fail(call, 'overloaded', { reason: 'no file descriptor is left for a connection', cause })
     return
   }
   const reason = `none of ${call.tried.length} instances can be reached`

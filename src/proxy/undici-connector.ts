@@ -6,6 +6,7 @@ import {
   type ConnectorOptions,
   type ExchangeFault,
   type ExchangeObserver,
+  faultOf,
   IDLE_CONNECTION_MS,
   plainReason,
 } from './exchange.ts'
@@ -84,7 +85,7 @@ class Handler implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
     const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-    this.#observer.onFailure(FAULTS[code] ?? 'broken', error)
+    this.#observer.onFailure(FAULTS[code] ?? faultOf(error), error)
   }
 }
 

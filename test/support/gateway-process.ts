@@ -16,6 +16,8 @@ export type GatewayOptions = {
   /** All that the process sees besides `PATH`. */
   env?: Record<string, string>
   nodeArgs?: readonly string[]
+  /** How many files and connections the process may have open. Default: as many as this one. */
+  descriptors?: number
   /** Another checkout than this one. */
   root?: string
   /** What is run there. Default `src/main.ts`. */
@@ -65,9 +67,11 @@ export async function startGatewayFrom(
   file: string,
   options: Omit<GatewayOptions, 'config'> = {},
 ): Promise<GatewayProcess> {
-  const { env = {}, nodeArgs = [], root = ROOT, until = 'ready' } = options
+  const { env = {}, nodeArgs = [], root = ROOT, until = 'ready', descriptors } = options
   const script = options.script ?? 'src/main.ts'
-  const child = spawn(process.execPath, [...nodeArgs, script, 'start', '--config', file], {
+  const args = [process.execPath, ...nodeArgs, script, 'start', '--config', file]
+  const limit = descriptors === undefined ? '' : `ulimit -n ${descriptors} && `
+  const child = spawn('sh', ['-c', `${limit}exec "$@"`, 'sh', ...args], {
     cwd: root,
     env: { PATH: process.env.PATH, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

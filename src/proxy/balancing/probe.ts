@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import type { ExchangeObserver, OutboundRequest } from '../exchange.ts'
+import { type ExchangeObserver, faultOf, isOurs, type OutboundRequest } from '../exchange.ts'
 import type { Finding } from './health.ts'
 import type { Instance } from './instance.ts'
 
@@ -9,19 +9,29 @@ import type { Instance } from './instance.ts'
  */
 export type ProbeKind = 'tcp' | 'mcp'
 
-/** @param timeoutMs of each step of it */
-export function probe(instance: Instance, kind: ProbeKind, timeoutMs: number): Promise<Finding> {
+/**
+ * @param timeoutMs of each step of it
+ * @returns nothing where it could not be asked, which is no fault of the instance
+ */
+export function probe(
+  instance: Instance,
+  kind: ProbeKind,
+  timeoutMs: number,
+): Promise<Finding | undefined> {
   return kind === 'tcp' ? knock(instance, timeoutMs) : askMcp(instance, timeoutMs)
 }
 
-function knock({ host, port }: Instance, timeoutMs: number): Promise<Finding> {
+function knock({ host, port }: Instance, timeoutMs: number): Promise<Finding | undefined> {
   return new Promise(resolve => {
     const socket = connect({ host, port, timeout: timeoutMs })
-    const end = (finding: Finding) => (): void => {
+    const end = (finding: Finding | undefined): void => {
       resolve(finding)
       socket.destroy()
     }
-    socket.once('connect', end('open')).once('timeout', end('dead')).once('error', end('dead'))
+    socket
+      .once('connect', () => end('open'))
+      .once('timeout', () => end('dead'))
+      .once('error', error => end(isOurs(faultOf(error)) ? undefined : 'dead'))
   })
 }
 
@@ -29,9 +39,13 @@ function knock({ host, port }: Instance, timeoutMs: number): Promise<Finding> {
  * Nobody's credential goes with it, so a 401 is the usual answer, and as good as any: something is there that reads requests. `initialize` is for servers that answer what they do not
  * know with 5xx; it comes second because it may begin a session.
  */
-async function askMcp(instance: Instance, timeoutMs: number): Promise<Finding> {
-  if ((await statusOf(instance, DISCOVER, timeoutMs)) < 500) return 'answered'
-  return (await statusOf(instance, INITIALIZE, timeoutMs)) < 500 ? 'answered' : 'dead'
+async function askMcp(instance: Instance, timeoutMs: number): Promise<Finding | undefined> {
+  for (const request of [DISCOVER, INITIALIZE]) {
+    const status = await statusOf(instance, request, timeoutMs)
+    if (status === undefined) return undefined
+    if (status < 500) return 'answered'
+  }
+  return 'dead'
 }
 
 const CLIENT = { name: 'mcp-auth-gateway', version: '1' }
@@ -63,12 +77,12 @@ function message(method: string, version: string, params: object) {
   }
 }
 
-/** @returns `Infinity` where there is no answer */
+/** @returns `Infinity` where there is no answer, nothing where it could not be asked */
 function statusOf(
   { connector, path, search }: Instance,
   request: Pick<OutboundRequest, 'method' | 'fields' | 'body'>,
   headersTimeoutMs: number,
-): Promise<number> {
+): Promise<number | undefined> {
   return new Promise(resolve => {
     let abort = (): void => {}
     const observer: ExchangeObserver = {
@@ -82,7 +96,7 @@ function statusOf(
       },
       onData: () => {},
       onEnd: () => {},
-      onFailure: () => resolve(Infinity),
+      onFailure: fault => resolve(isOurs(fault) ? undefined : Infinity),
     }
     connector.dispatch({ ...request, path: path + search, headersTimeoutMs }, observer)
   })

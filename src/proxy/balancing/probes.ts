@@ -25,7 +25,7 @@ export function startProbes(options: ProbesOptions): { stop(): void } {
     underWay.add(member)
     const finding = await probe(member.value, kind, timeoutMs)
     underWay.delete(member)
-    if (isStopped) return
+    if (isStopped || finding === undefined) return
     balancer.noteProbe(member, finding)
     onFinding(finding)
   }

@@ -3,6 +3,7 @@ import {
   type Exchange,
   type ExchangeFault,
   type ExchangeObserver,
+  faultOf,
   type OutboundRequest,
   plainReason,
 } from '../exchange.ts'
@@ -67,7 +68,7 @@ export class Connection implements Exchange, ResponseSink {
       onOpen(this)
     })
     socket.once('end', () => this.#finish())
-    socket.on('error', error => this.#fail('broken', error))
+    socket.on('error', error => this.#fail(faultOf(error), error))
     socket.once('close', () => {
       clearTimeout(timer)
       this.#fail('broken', new Error('the connection was closed'))
