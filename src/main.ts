@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { addAdminCommands } from './cli/admin-options.ts'
 import { renderFaults, runCheck } from './cli/check.ts'
+import { outliveReader } from './cli/closed-output.ts'
 import { addDoctorCommand } from './cli/doctor-options.ts'
 import { describeListenFault } from './cli/listen-fault.ts'
 import { refuseStrayArguments } from './cli/stray-arguments.ts'
@@ -25,6 +26,8 @@ const program = new Command('mcp-auth-gateway')
   .version(packageJson.version)
 
 refuseStrayArguments(program)
+outliveReader(process.stdout)
+outliveReader(process.stderr)
 
 program
   .command('start', { isDefault: true })
