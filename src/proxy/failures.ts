@@ -8,7 +8,7 @@ export type Failure = keyof typeof FAILURES
 
 type Row = { status: number; code: number; message: string; level: 'info' | 'warn' | 'error' }
 
-const FAILURES = {
+export const FAILURES = {
   unauthenticated: row(401, -32003, 'Authorization required', 'info'),
   invalidToken: row(401, -32004, 'The access token is not valid here', 'info'),
   ambiguousCredentials: row(400, -32005, 'Ambiguous or misplaced credentials', 'info'),
@@ -22,7 +22,7 @@ const FAILURES = {
   backendUnreachable: row(502, -32011, 'No instance of the backend can be reached', 'warn'),
   backendBroken: row(502, -32012, 'The backend gave no usable answer', 'warn'),
   backendTimeout: row(504, -32013, 'The backend did not answer in time', 'warn'),
-  rateLimited: row(429, -32018, 'Too many requests', 'info'),
+  rateLimited: row(429, -32017, 'Too many requests', 'info'),
   insufficientScope: row(
     403,
     -32015,

@@ -169,7 +169,7 @@ describe('a limit of calls', () => {
     expect((await ask(gateway, { body })).status).toBe(200)
     const byTool = await ask(gateway, { body })
     expect([byTool.status, byTool.headers['retry-after']]).toEqual([429, '30'])
-    expect(JSON.parse(byTool.body)).toMatchObject({ error: { code: -32018 }, id: null })
+    expect(JSON.parse(byTool.body)).toMatchObject({ error: { code: -32017 }, id: null })
     const bySubject = await ask(gateway, { method: 'GET' })
     expect([bySubject.status, bySubject.headers['retry-after']]).toEqual([429, '60'])
     expect(backend.seen).toHaveLength(1)
