@@ -84,7 +84,7 @@ export function createForward(options: ForwardOptions): (call: Call) => void {
         send(call)
         return NO_ANSWER
       }
-      const fields = readFields(rawFields)
+      const fields = readFields(status, rawFields)
       options.onAnswer(call, fields)
       fields.passed.push(...call.arrival.crossOrigin, ...call.arrival.keepAlive)
       const head = { status, statusText, fields }

@@ -222,6 +222,14 @@ describe('a backend’s answer reaches the client', () => {
     expect(headers['x-many']).toBe('1, 2')
   })
 
+  test('without a length where there is no content (RFC 9110 section 8.6)', async () => {
+    const { gateway } = await setUp((_req, res) => {
+      res.writeHead(204, { 'content-length': '5', 'x-kept': '1' }).end()
+    })
+    const { status, headers } = await ask(gateway, { method: 'DELETE' })
+    expect([status, headers['x-kept'], headers['content-length']]).toEqual([204, '1', undefined])
+  })
+
   test('without its informational answers', async () => {
     const { gateway } = await setUp((_req, res) => {
       res.writeEarlyHints({ link: '</a>; rel=preload' })

@@ -53,9 +53,12 @@ const DROPPED = new Set([
 ])
 
 /** Reads and strips the fields of a backend's answer in one pass over the flat list. */
-export function createResponseFieldsReader(): (rawFields: readonly string[]) => ResponseFields {
+export function createResponseFieldsReader(): (
+  status: number,
+  rawFields: readonly string[],
+) => ResponseFields {
   const judge = memoise(judgeField)
-  return rawFields => {
+  return (status, rawFields) => {
     const fields = emptyFields()
     let connection: string | undefined
     for (let index = 0; index + 1 < rawFields.length; index += 2) {
@@ -71,7 +74,8 @@ export function createResponseFieldsReader(): (rawFields: readonly string[]) => 
       fields.passed.push(name, value)
     }
     if (connection !== undefined) stripNominated(fields.passed, connection)
-    return fields
+    // RFC 9110 section 8.6: there may be none.
+    return status === 204 ? withLength(fields, undefined) : fields
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { createResponseFieldsReader } from '../../../src/proxy/answers/response-fields.ts'
 
-const readResponse = (rawFields: string[]) => createResponseFieldsReader()(rawFields).passed
+const readResponse = (rawFields: string[]) => createResponseFieldsReader()(200, rawFields).passed
 
 describe('an answer on its way to a client', () => {
   test.each([
