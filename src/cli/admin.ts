@@ -39,6 +39,7 @@ const grantList = z.object({
   ),
 })
 const revocation = z.object({ revoked: z.number() })
+const lifting = z.object({ wasDenied: z.boolean() })
 const backendList = z.object({
   backends: z.array(
     z.object({
@@ -74,13 +75,23 @@ export function createAdminCommands(options: AdminCommandOptions): AdminCommands
         const { grants } = grantList.parse(await ask(`/grants?${new URLSearchParams(owner)}`))
         return grants.length === 0 ? ['no grants'] : grants.map(renderGrant)
       }),
-    revoke: target => run(async () => [renderRevoked(await ask('/revoke', target))]),
+    revoke: target =>
+      run(async () => {
+        const { revoked } = revocation.parse(await ask('/revoke', target))
+        if (revoked === 0 && 'grant' in target) throw new Error('no grant has this id')
+        return [revoked === 0 ? '0 grants revoked: none was found' : renderRevoked(revoked)]
+      }),
     deny: client =>
-      run(async () => [`client denied; ${renderRevoked(await ask('/clients/deny', { client }))}`]),
+      run(async () => {
+        const { revoked } = revocation.parse(await ask('/clients/deny', { client }))
+        // Whether there is such a client is not known: registrations are not stored.
+        const grants = revoked === 0 ? 'no grants of it were known' : renderRevoked(revoked)
+        return [`client denied; ${grants}`]
+      }),
     lift: client =>
       run(async () => {
-        await ask('/clients/lift', { client })
-        return ['the client is no longer denied']
+        const { wasDenied } = lifting.parse(await ask('/clients/lift', { client }))
+        return [wasDenied ? 'the client is no longer denied' : 'the client was not denied']
       }),
     explain: question =>
       run(async () => {
@@ -150,7 +161,6 @@ function renderGrant(grant: z.infer<typeof grantList>['grants'][number]): string
   return `${grantId}  ${who}  ${clientName}  ${resource}  ${scope.join(' ')}  since ${since}${state}`
 }
 
-function renderRevoked(answer: unknown): string {
-  const { revoked } = revocation.parse(answer)
+function renderRevoked(revoked: number): string {
   return revoked === 1 ? '1 grant revoked' : `${revoked} grants revoked`
 }

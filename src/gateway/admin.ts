@@ -64,10 +64,14 @@ function createOperations(current: () => Serving, audit: Audit): AdminOperations
         return ending().endClient(clientId, why)
       }),
     lift: async (clientId, correlationId) => {
+      let wasDenied = false
       await perform('lift client', { clientId }, correlationId, async () => {
+        // For the answer alone.
+        wasDenied = await store().clients.isDenied(clientId)
         await store().clients.lift(clientId)
         return 0
       })
+      return wasDenied
     },
     effectiveConfig: () => renderEffective(current().config),
     backends: () => current().proxy.state().backends,

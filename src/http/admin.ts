@@ -59,7 +59,8 @@ export type AdminOperations = {
   revoke(target: Target, correlationId: string): Promise<number>
   /** From now on nobody knows the client. @returns how many of its grants it ended */
   deny(clientId: string, correlationId: string): Promise<number>
-  lift(clientId: string, correlationId: string): Promise<void>
+  /** @returns whether it was denied */
+  lift(clientId: string, correlationId: string): Promise<boolean>
   /** YAML, secrets redacted. */
   effectiveConfig(): string
   backends(): readonly BackendHealth[]
@@ -124,8 +125,7 @@ export function createAdminApp(options: AdminOptions): Hono {
   app.post('/clients/lift', async c => {
     const asked = byClient.safeParse(await readJson(c))
     if (!asked.success) return refuse(c, 'expected client')
-    await operations.lift(asked.data.client, createCorrelationId())
-    return c.json({})
+    return c.json({ wasDenied: await operations.lift(asked.data.client, createCorrelationId()) })
   })
   app.get('/explain', async c => {
     const asked = question.safeParse(c.req.query())

@@ -123,7 +123,7 @@ export const ROWS: readonly Row[] = [
     runs: { prints: /\d grants? revoked/ },
   },
   { command: /^mcp-auth-gateway deny /, runs: { prints: /client denied/ } },
-  { command: /^mcp-auth-gateway lift /, runs: { prints: /no longer denied/ } },
+  { command: /^mcp-auth-gateway lift /, runs: { prints: /the client was not denied/ } },
   { command: /^mcp-auth-gateway explain --/, runs: { prints: /the call is let through/ } },
   { command: /^mcp-auth-gateway explain$/, runs: { prints: /required option/, code: 1 } },
   { command: /^curl https:\/\/mcp\.example\.com\/token -u /, runs: { prints: /"access_token"/ } },

@@ -141,8 +141,19 @@ describe('an operator', () => {
       status: 401,
       body: { error: 'invalid_client' },
     })
-    expect((await command('lift', '--client', client.clientId)).code).toBe(0)
+    const lift = () => command('lift', '--client', client.clientId)
+    expect(await lift()).toEqual({ code: 0, output: 'the client is no longer denied\n' })
+    expect(await lift()).toEqual({ code: 0, output: 'the client was not denied\n' })
     await signIn(landscape, client)
+  })
+
+  it.each([
+    [['revoke', '--grant', 'nonsense'], 1, 'no grant has this id'],
+    [['revoke', '--client', 'nonsense'], 0, '0 grants revoked: none was found'],
+    [['revoke', '--subject', 'nonsense'], 0, '0 grants revoked: none was found'],
+    [['deny', '--client', 'nonsense'], 0, 'client denied; no grants of it were known'],
+  ])('says where nothing is known by a name: %j', async (args, code, line) => {
+    expect(await command(...args)).toEqual({ code, output: `${line}\n` })
   })
 
   it('ends everything', async () => {

@@ -15,7 +15,7 @@ function setUp(options: Partial<AdminOptions> = {}) {
     list: note('list', []),
     revoke: note('revoke', 3),
     deny: note('deny', 1),
-    lift: note('lift', undefined),
+    lift: note('lift', true),
     effectiveConfig: () => 'publicUrl: https://mcp.example.com\n',
     backends: () => [],
     explain: note('explain', { isAllowed: true, steps: [] }),
