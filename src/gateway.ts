@@ -25,7 +25,7 @@ import { createListener, type Listener } from './http/listener.ts'
 import { renderConnect } from './http/pages/connect.ts'
 import { type Audit, createAudit } from './observability/audit.ts'
 import { createLimitNotes } from './observability/limit-notes.ts'
-import type { Logger } from './observability/log.ts'
+import type { Logger, LostLines } from './observability/log.ts'
 import { createMetrics, type Metrics } from './observability/metrics.ts'
 import { createRefusalNote } from './observability/refusals.ts'
 import type { Tracing } from './observability/trace.ts'
@@ -70,6 +70,8 @@ export type GatewayParts = {
   tracing?: Tracing
   /** Takes the ops app, which has no listener of its own then. */
   serveOps?: (app: Hono) => OpsServer
+  /** Lines of the log that nobody will read, counted by the logger. */
+  lostLines?: LostLines
   /** Whether other processes listen on the same public port. */
   sharesPort?: boolean
 }
@@ -85,7 +87,7 @@ export async function startGateway(
   logger: Logger,
   parts: GatewayParts = {},
 ): Promise<Gateway> {
-  const metrics = createMetrics(packageJson.version)
+  const metrics = createMetrics(packageJson.version, parts.lostLines)
   const { tracing, send = fetch } = parts
   const surroundings = {
     logger,

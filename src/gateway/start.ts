@@ -21,18 +21,19 @@ export async function start(given: LoadedConfig): Promise<void> {
   const { file, config } = given
   const { upstream, workers, log } = config
   const count = workers === 'auto' ? availableParallelism() : workers
+  const lostLines = { value: 0 }
   if (count > 1) {
-    const logger = createLogger(log.level)
+    const logger = createLogger(log.level, undefined, undefined, lostLines)
     // Loaded only here: one process does without all of it.
     const { startCrew } = await import('./workers/primary.ts')
-    const { drain, stopReloading } = await startCrew(given, count, logger)
+    const { drain, stopReloading } = await startCrew(given, count, logger, lostLines)
     return drainOnSignal(drain, logger, async () => stopReloading())
   }
   const tracing = await openTracing(process.env, packageJson.version)
   if (upstream?.provider === 'dev') return startForDevelopment(file, config, upstream, tracing)
-  const logger = createLogger(log.level, undefined, tracing?.logFields)
+  const logger = createLogger(log.level, undefined, tracing?.logFields, lostLines)
   tracing?.tellFaults(logger)
-  const parts = tracing && { tracing }
+  const parts = { lostLines, ...(tracing && { tracing }) }
   const gateway = await startGateway(config, resolveUpstreams(config), logger, parts)
   const stop = reloadOnChange({
     ...{ file, env: process.env, count: gateway.metrics.reload, logger },

@@ -2,6 +2,9 @@ import { pino } from 'pino'
 
 export type LogOutput = ReturnType<typeof pino.destination>
 
+/** Lines that nobody will read: dropped, or written after the reader has gone. */
+export type LostLines = { value: number }
+
 /** Bytes that wait for an output that takes none. */
 const WAITING_AT_MOST = 16 * 1024 * 1024
 
@@ -9,19 +12,24 @@ const WAITING_AT_MOST = 16 * 1024 * 1024
  * Standard output, for lines that are written when it takes them.
  *
  * Nothing that befalls it touches the gateway. What a full disk refuses is kept, and tried again with the next line; beyond a bound,
- * lines are dropped.
+ * lines are dropped. Once its reader has gone, every line is lost.
  *
+ * @param lost counts them
  * @param maxWrite bytes that are written at once at most
  */
-export function openLogOutput(maxWrite?: number): LogOutput {
+export function openLogOutput(lost: LostLines, maxWrite?: number): LogOutput {
   const output = pino.destination({
     ...{ dest: 1, sync: false, maxLength: WAITING_AT_MOST },
     ...(maxWrite !== undefined && { maxWrite }),
   })
   let isRefused = false
   // Without a listener the error would end the process.
-  output.on('error', () => {
+  output.on('error', (error: NodeJS.ErrnoException) => {
     isRefused = true
+    if (error.code === 'EPIPE') countInstead(output, lost)
+  })
+  output.on('drop', () => {
+    lost.value += 1
   })
   output.on('write', () => {
     isRefused = false
@@ -32,6 +40,15 @@ export function openLogOutput(maxWrite?: number): LogOutput {
     if (!isRefused) flushSync()
   }
   return output
+}
+
+/** pino writes no more to it then; what was being written is counted as one line. */
+function countInstead(output: LogOutput, lost: LostLines): void {
+  lost.value += 1
+  output.write = () => {
+    lost.value += 1
+    return true
+  }
 }
 
 /** @param tell is told how many lines were dropped, once there is room for saying so */

@@ -1,7 +1,7 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
-import { countDropped, type LogOutput, openLogOutput } from './log-output.ts'
+import { countDropped, type LogOutput, type LostLines, openLogOutput } from './log-output.ts'
 
-export type { Logger }
+export type { Logger, LostLines }
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'
 
@@ -36,15 +36,17 @@ const SECRET_FIELDS = [
  * redaction is the second net.
  *
  * @param fieldsOf what each line carries besides, at the time when it is written
+ * @param lost counts the lines that do not reach the standard output
  */
 export function createLogger(
   level: LogLevel,
   destination?: DestinationStream,
   fieldsOf?: () => object,
+  lost: LostLines = { value: 0 },
 ): Logger {
   return destination
     ? createLoggerTo(destination, level, fieldsOf)
-    : createOutputLogger(openLogOutput(), level, fieldsOf)
+    : createOutputLogger(openLogOutput(lost), level, fieldsOf)
 }
 
 /**
@@ -56,9 +58,10 @@ export function createSharedLogger(
   level: LogLevel,
   fields: Record<string, number>,
   fieldsOf?: () => object,
+  lost: LostLines = { value: 0 },
 ): Logger {
   // A pipe takes no more at once without another's line in between; see pipe(7), PIPE_BUF.
-  return createOutputLogger(openLogOutput(4096), level, fieldsOf).child(fields)
+  return createOutputLogger(openLogOutput(lost, 4096), level, fieldsOf).child(fields)
 }
 
 function createOutputLogger(

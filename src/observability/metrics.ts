@@ -3,6 +3,7 @@ import { AUDIT_EVENTS, AUDIT_OUTCOMES, type AuditEvent } from './audit.ts'
 import { type CacheName, type Caches, createCaches } from './caches.ts'
 import { createCounterFamily } from './instruments.ts'
 import { createListMetrics, type ListMetrics } from './list-metrics.ts'
+import type { LostLines } from './log.ts'
 import { type BackendMetrics, createRequestMetrics } from './request-metrics.ts'
 
 /** What the gateway counts and measures. Labels are bounded: every value comes from the configuration, from a fixed list or from a list that is learned up to a size. */
@@ -49,8 +50,11 @@ const REFRESH_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const REFRESH_RESULTS = ['refreshed', 'dead', 'operator', 'transient', 'ambiguous', 'invalid']
 const REPLAYS = ['authorization_code', 'refresh_token']
 
-/** @param version of the gateway; for the build info */
-export function createMetrics(version: string): Metrics {
+/**
+ * @param version of the gateway; for the build info
+ * @param lostLines of the log
+ */
+export function createMetrics(version: string, lostLines: LostLines = { value: 0 }): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({
     register: registry,
@@ -79,6 +83,7 @@ export function createMetrics(version: string): Metrics {
   })
   const lookUpCells = new Map<string, { value: number }>()
   const gauges = createGauges(registry)
+  exportLostLines(registry, lostLines)
   createGauge(registry, 'build_info', 'Always 1; the labels say what runs.', ['version', 'node'])
     .labels(version, process.version)
     .set(1)
@@ -189,6 +194,18 @@ function createUpstreamMetrics(
     upstreamExchange: (backend, result, seconds) =>
       exchange.labels(backend, result).observe(seconds),
   }
+}
+
+function exportLostLines(registry: Registry, lost: LostLines): void {
+  new Counter({
+    name: `${METRIC_PREFIX}log_lines_lost_total`,
+    help: 'Lines of the log, audit included, that were dropped or that nobody reads any more.',
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(lost.value)
+    },
+  })
 }
 
 function createConfigMetrics(registry: Registry): Pick<Metrics, 'reload' | 'configured'> {

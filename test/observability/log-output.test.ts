@@ -39,10 +39,36 @@ describe('an output that nobody reads', () => {
   })
 })
 
+describe('lines that nobody will read', () => {
+  it('are counted from the moment on at which the reader has gone', async () => {
+    const { stdout, stderr } = run(
+      `const log = count => { for (let n = 0; n < count; n += 1) logger.info('to nobody') }
+       setTimeout(log, 300, 1)
+       setTimeout(log, 600, 3)
+       setTimeout(() => console.error(lost.value), 900)`,
+      ['ignore', 'pipe', 'pipe'],
+    )
+    stdout!.destroy()
+    await expect(text(stderr!)).resolves.toBe('4\n')
+  })
+
+  it('are counted when they are dropped', async () => {
+    const { stderr } = run(
+      `const filler = 'x'.repeat(1000)
+       for (let count = 0; count < 30_000; count += 1) logger.info({ filler })
+       console.error(lost.value > 10_000)
+       process.exit()`,
+      ['ignore', 'pipe', 'pipe'],
+    )
+    await expect(text(stderr!)).resolves.toBe('true\n')
+  })
+})
+
 /** A process of its own that logs to its standard output. */
 function run(body: string, stdio: SpawnOptions['stdio'] & readonly unknown[]) {
   const program = `import { createLogger } from ${JSON.stringify(LOG)}
-    const logger = createLogger('info')
+    const lost = { value: 0 }
+    const logger = createLogger('info', undefined, undefined, lost)
     ${body}`
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
     stdio,

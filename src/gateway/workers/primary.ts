@@ -6,7 +6,7 @@ import packageJson from '../../../package.json' with { type: 'json' }
 import type { ConfigFiles, LoadedConfig } from '../../config/load.ts'
 import type { GatewayConfig } from '../../config/schema.ts'
 import { createOpsApp, type Readiness } from '../../http/ops.ts'
-import type { Logger } from '../../observability/log.ts'
+import type { Logger, LostLines } from '../../observability/log.ts'
 import { createMetrics, type Metrics } from '../../observability/metrics.ts'
 import { fingerprintConfig } from '../config-fingerprint.ts'
 import { createOpsServer } from '../ops.ts'
@@ -44,9 +44,10 @@ export async function startCrew(
   given: LoadedConfig,
   count: number,
   logger: Logger,
+  lostLines: LostLines,
 ): Promise<RunningCrew> {
   const { file, config } = given
-  const metrics = createMetrics(packageJson.version)
+  const metrics = createMetrics(packageJson.version, lostLines)
   metrics.configured(fingerprintConfig(config))
   const crewMetrics = createCrewMetrics(() => crew.serving().length)
   const current = { config, files: given.files }

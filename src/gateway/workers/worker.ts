@@ -61,11 +61,12 @@ function ignoreSignals(): void {
 async function start({ file, files }: Configuration, worker: number): Promise<Running> {
   const config = parseFiles(file, process.env, new Map(files))
   const tracing = await openTracing(process.env, packageJson.version)
-  const logger = createSharedLogger(config.log.level, { worker }, tracing?.logFields)
+  const lostLines = { value: 0 }
+  const logger = createSharedLogger(config.log.level, { worker }, tracing?.logFields, lostLines)
   tracing?.tellFaults(logger)
   const { promise: asked, resolve: serveOps } = Promise.withResolvers<Hono>()
   const gateway = await startGateway(config, resolveUpstreams(config), logger, {
-    sharesPort: true,
+    ...{ sharesPort: true, lostLines },
     ...(tracing && { tracing }),
     serveOps: app => {
       serveOps(app)
