@@ -33,6 +33,8 @@ export type GatewayProcess = {
   pid: number
   /** Everything that it has written to stdout and stderr. */
   logs(): string
+  /** From now on nobody reads what it writes to stdout. */
+  stopReading(): void
   /** SIGKILL, and waits for the end. */
   kill(): Promise<void>
   /** SIGTERM. Resolves with the exit code; `null` where a signal ended it. */
@@ -149,6 +151,7 @@ function watch(
     pid: child.pid ?? 0,
     exited,
     logs: () => output,
+    stopReading: () => void child.stdout?.destroy(),
     kill: async () => {
       killNow()
       await exited

@@ -34,6 +34,11 @@ export const SETTING_SCENES: readonly Scene[] = [
     alerts: ['McpGatewayWorkersLost'],
     record: recordLosses,
   },
+  {
+    fault: 'nobody reads the log of a replica any more',
+    alerts: ['McpGatewayLogLinesLost'],
+    record: recordLostLines,
+  },
 ]
 
 async function inFolder(act: (folder: string) => Promise<Recording>): Promise<Recording> {
@@ -67,12 +72,12 @@ async function recordBrokenFile(folder: string): Promise<Recording> {
     const first = await observe([gateway])
     const before = await observe([gateway])
     await writeFile(file, `${text}backend: []\n`)
-    const during = await until([gateway], RELOAD, 0)
+    const during = await until([gateway], RELOAD, is(0))
     await writeFile(file, text)
     return recordingOf(first, [
       before,
       during,
-      await until([gateway], RELOAD, 1),
+      await until([gateway], RELOAD, is(1)),
       await observe([gateway]),
     ])
   } finally {
@@ -113,11 +118,26 @@ async function recordLosses({ house }: Stage): Promise<Recording> {
   }
   const gateway = await startGateway({ config })
   try {
-    const before = await until([gateway], 'workers', 2)
+    const before = await until([gateway], 'workers', is(2))
     const [worker] = await workersOf(gateway)
     process.kill(Number(worker), 'SIGKILL')
-    await until([gateway], 'worker_losses_total', 1)
-    const during = await until([gateway], 'workers', 2)
+    await until([gateway], 'worker_losses_total', is(1))
+    const during = await until([gateway], 'workers', is(2))
+    const after = await observe([gateway])
+    return recordingOf(before, [before, during, after, after])
+  } finally {
+    await gateway.kill()
+  }
+}
+
+async function recordLostLines(): Promise<Recording> {
+  const gateway = await startGateway({ config: await createConfig() })
+  try {
+    const before = await observe([gateway])
+    gateway.stopReading()
+    // It says that it has read its configuration again.
+    process.kill(gateway.pid, 'SIGHUP')
+    const during = await until([gateway], 'log_lines_lost_total', value => value > 0)
     const after = await observe([gateway])
     return recordingOf(before, [before, during, after, after])
   } finally {
@@ -139,19 +159,23 @@ async function observe(gateways: readonly GatewayProcess[]): Promise<Moment> {
 }
 
 /** Waits until the first of them says that a metric has this value. */
+function is(wanted: number) {
+  return (value: number): boolean => value === wanted
+}
+
 async function until(
   gateways: readonly GatewayProcess[],
   metric: string,
-  value: number,
+  isReached: (value: number) => boolean,
 ): Promise<Moment> {
   const moment = await waitFor(
     async () => {
       const moment = await observe(gateways)
       const { samples } = moment['gateway-1']!
       const sample = samples.find(({ name }) => name === `mcp_gateway_${metric}`)
-      return sample?.value === value ? moment : undefined
+      return sample && isReached(sample.value) ? moment : undefined
     },
-    { what: `${metric} to be ${value}`, timeoutMs: 15_000, intervalMs: 50 },
+    { what: `${metric} to be as it is to be`, timeoutMs: 15_000, intervalMs: 50 },
   )
   if (!moment) throw new Error('no moment')
   return moment
