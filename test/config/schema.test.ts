@@ -232,6 +232,11 @@ describe('keys and redis', () => {
       { cluster: ['c1:0'] },
       'redis.cluster[0]: expected host and port, such as redis-1:6379',
     ],
+    [
+      'a database in a cluster, which has none',
+      { cluster: ['c1:6379/2'] },
+      'redis.cluster[0]: expected host and port, such as redis-1:6379',
+    ],
     ['a node twice', { cluster: ['c1:1', 'c1:01'] }, 'redis.cluster[1]: is listed twice'],
     [
       'a bare number as timeout',

@@ -40,7 +40,7 @@ export async function examineRedis(
     return [
       fail(
         `Redis does not answer: ${reasonOf(error)}`,
-        'check redis, its password and TLS, and the network between',
+        'check redis, its password, database and TLS, and the network between',
       ),
     ]
   } finally {

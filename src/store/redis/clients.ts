@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
-import { Cluster, Redis } from 'ioredis'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { SCRIPTS } from './scripts.ts'
 
 export type HostPort = { host: string; port: number }
@@ -27,6 +27,9 @@ export type RedisAccess = {
 
 export type RedisClient = Redis | Cluster
 
+/** What the client says when it has not even sent a command. */
+export const UNSENT = /enableOfflineQueue options is false/
+
 const CONNECT_TIMEOUT_MS = 2_000
 const MAX_RETRY_DELAY_MS = 2_000
 
@@ -49,9 +52,9 @@ export function createClient(
     enableOfflineQueue: false,
     retryStrategy: retryDelayMs,
   }
-  if ('url' in servers) return new Redis(servers.url, options)
+  if ('url' in servers) return insistOnDatabase(new Redis(servers.url, options))
   const { sentinels, name, ...sentinelAccess } = servers
-  return new Redis({
+  const client = new Redis({
     ...options,
     ...sentinelAccess,
     sentinels: [...sentinels],
@@ -62,6 +65,35 @@ export function createClient(
     // A master that was demoted is left; the command was refused, so it is safe to repeat.
     reconnectOnError: error => error.message.startsWith('READONLY'),
   })
+  return insistOnDatabase(client)
+}
+
+/** One more connection as `client` makes them. */
+export function openBeside(client: Redis, options: Partial<RedisOptions>): Redis {
+  return insistOnDatabase(client.duplicate({ enableAutoPipelining: false, ...options }))
+}
+
+/**
+ * Where the server refuses the database, the client would say so and go on in database 0. Here such a connection ends before it is ready, and is made anew like any
+ * other that was lost: nothing is read or written where somebody else's keys may be.
+ */
+function insistOnDatabase(client: Redis): Redis {
+  client.on('error', (error: unknown) => {
+    if (isRefusedDatabase(error)) client.disconnect(true)
+  })
+  return client
+}
+
+function isRefusedDatabase(error: unknown): boolean {
+  if (!(error instanceof Error) || error.name !== 'ReplyError' || !('command' in error))
+    return false
+  const { command } = error
+  return (
+    typeof command === 'object' &&
+    command !== null &&
+    'name' in command &&
+    command.name === 'select'
+  )
 }
 
 function createCluster(

@@ -1,5 +1,5 @@
 import { OutageError } from '../../domain/outage.ts'
-import type { RedisClient } from './clients.ts'
+import { type RedisClient, UNSENT } from './clients.ts'
 import type { Readiness } from './readiness.ts'
 
 /**
@@ -20,9 +20,6 @@ export type Run = <T>(
 
 /** Replies that a server gives instead of running a command: it is a replica, still loading, or its cluster is reorganising. */
 const REFUSED = /^(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS)\b/
-
-/** What the client says when it has not even sent a command. */
-const UNSENT = /enableOfflineQueue options is false/
 
 const PAUSE_MS = 25
 

@@ -1,5 +1,5 @@
 import type { Logger } from '../../observability/log.ts'
-import type { RedisClient } from './clients.ts'
+import { type RedisClient, UNSENT } from './clients.ts'
 
 /** Whether commands can be sent now, and a way to wait for it. */
 export type Readiness = {
@@ -25,7 +25,8 @@ export function watchReadiness(client: RedisClient, logger: Logger): Readiness {
     logger.warn({ err: lastError }, 'store lost')
   }
   client.on('error', (error: unknown) => {
-    lastError = error
+    // What could not be sent any more says that the connection has ended; why, the error before has said.
+    if (lastError === undefined || !isUnsent(error)) lastError = error
     if (state === 'new') lost()
   })
   client.on('close', lost)
@@ -52,4 +53,8 @@ export function watchReadiness(client: RedisClient, logger: Logger): Readiness {
       waiting.clear()
     },
   }
+}
+
+function isUnsent(error: unknown): boolean {
+  return error instanceof Error && UNSENT.test(error.message)
 }

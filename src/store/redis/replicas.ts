@@ -1,6 +1,6 @@
 import { Cluster } from 'ioredis'
 import type { Logger } from '../../observability/log.ts'
-import type { RedisClient } from './clients.ts'
+import { openBeside, type RedisClient } from './clients.ts'
 import type { Keys } from './keys.ts'
 
 /**
@@ -40,7 +40,7 @@ export function createReplicaBarrier(
   const blocking =
     client instanceof Cluster
       ? client.duplicate([], { enableAutoPipelining: false })
-      : client.duplicate({ enableAutoPipelining: false })
+      : openBeside(client, {})
   // Its loss is the store's loss, which is logged by the connection that matters.
   blocking.on('error', () => {})
   const rounds = new Map<string, { running: Promise<boolean>; next?: Promise<boolean> }>()

@@ -1,6 +1,6 @@
 import { Cluster, type Redis } from 'ioredis'
 import type { Logger } from '../../observability/log.ts'
-import type { RedisClient } from './clients.ts'
+import { openBeside, type RedisClient } from './clients.ts'
 
 /** Hears what other replicas say, on a connection of its own that is made anew whenever it is lost. */
 export type Subscription = {
@@ -27,7 +27,7 @@ export function createSubscription(
 
   const connect = (): void => {
     if (isClosed || subscriber) return
-    const fresh = openBeside(client)
+    const fresh = openSubscriber(client)
     subscriber = fresh
     // Its loss is the store's loss, which is logged by the connection that matters.
     fresh?.on('error', () => {})
@@ -60,8 +60,8 @@ export function createSubscription(
 }
 
 /** One more connection to the same server, or to some node of the cluster; `undefined` while no node is known. */
-function openBeside(client: RedisClient): Redis | undefined {
+function openSubscriber(client: RedisClient): Redis | undefined {
   const nodes = client instanceof Cluster ? client.nodes('master') : [client]
   const node = nodes[Math.floor(Math.random() * nodes.length)]
-  return node?.duplicate({ enableAutoPipelining: false, lazyConnect: false, retryStrategy: null })
+  return node && openBeside(node, { lazyConnect: false, retryStrategy: null })
 }

@@ -19,6 +19,16 @@ describe('a Redis that answers and takes no writes', () => {
   })
 })
 
+describe('a Redis that does not answer', () => {
+  it('is a failure with the reason: its database does not exist', async () => {
+    const redis = await startRedis()
+    onTestFinished(redis.stop)
+    const [failed, ...others] = await examine(`${redis.url}/99`)
+    expect(failed).toMatch(/^Redis does not answer: .*DB index is out of range/)
+    expect(others).toEqual([])
+  })
+})
+
 async function examine(url: string): Promise<string[]> {
   const findings = await examineRedis({ servers: { url } }, createLogger('silent'), () => 0)
   // What it says of the clock is another matter: this one stands still.
