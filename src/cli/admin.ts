@@ -38,7 +38,8 @@ const grantList = z.object({
     }),
   ),
 })
-const revocation = z.object({ revoked: z.number() })
+const ending = z.object({ revoked: z.number(), unopened: z.number(), failed: z.number() })
+type Ended = z.infer<typeof ending>
 const lifting = z.object({ wasDenied: z.boolean() })
 const backendList = z.object({
   backends: z.array(
@@ -77,16 +78,17 @@ export function createAdminCommands(options: AdminCommandOptions): AdminCommands
       }),
     revoke: target =>
       run(async () => {
-        const { revoked } = revocation.parse(await ask('/revoke', target))
-        if (revoked === 0 && 'grant' in target) throw new Error('no grant has this id')
-        return [revoked === 0 ? '0 grants revoked: none was found' : renderRevoked(revoked)]
+        const ended = ending.parse(await ask('/revoke', target))
+        if (!isNone(ended)) return renderEnded(ended)
+        if ('grant' in target) throw new Error('no grant has this id')
+        return ['0 grants revoked: none was found']
       }),
     deny: client =>
       run(async () => {
-        const { revoked } = revocation.parse(await ask('/clients/deny', { client }))
+        const ended = ending.parse(await ask('/clients/deny', { client }))
         // Whether there is such a client is not known: registrations are not stored.
-        const grants = revoked === 0 ? 'no grants of it were known' : renderRevoked(revoked)
-        return [`client denied; ${grants}`]
+        if (isNone(ended)) return ['client denied; no grants of it were known']
+        return renderEnded(ended, 'client denied; ')
       }),
     lift: client =>
       run(async () => {
@@ -133,8 +135,18 @@ function createAsk({ host, port, token }: AdminCommandOptions['ops']) {
     }).catch(cause => {
       throw new Error(`no gateway answers at ${origin}; is it running?`, { cause })
     })
-    if (response.ok) return response.json()
-    throw new Error(explain(response.status, origin, await response.text()))
+    const text = await response.text()
+    if (response.ok || isInPart(text)) return JSON.parse(text)
+    throw new Error(explain(response.status, origin, text))
+  }
+}
+
+/** Whether it was done, as far as could be: then the answer says how far. */
+function isInPart(text: string): boolean {
+  try {
+    return ending.safeParse(JSON.parse(text)).success
+  } catch {
+    return false
   }
 }
 
@@ -161,6 +173,23 @@ function renderGrant(grant: z.infer<typeof grantList>['grants'][number]): string
   return `${grantId}  ${who}  ${clientName}  ${resource}  ${scope.join(' ')}  since ${since}${state}`
 }
 
-function renderRevoked(revoked: number): string {
-  return revoked === 1 ? '1 grant revoked' : `${revoked} grants revoked`
+function isNone({ revoked, failed }: Ended): boolean {
+  return revoked === 0 && failed === 0
+}
+
+/** @throws Error where some could not be ended */
+function renderEnded({ revoked, unopened, failed }: Ended, before = ''): string[] {
+  const lines = [`${before}${count(revoked)} revoked`]
+  if (unopened > 0) {
+    lines.push(
+      `${unopened} of them did not open: what the identity provider has given for them was not revoked there; the log of the gateway says why`,
+    )
+  }
+  if (failed === 0) return lines
+  const advice = 'run this again once the store answers; the log of the gateway says why'
+  throw new Error([...lines, `${count(failed)} could not be revoked: ${advice}`].join('\n'))
+}
+
+function count(grants: number): string {
+  return grants === 1 ? '1 grant' : `${grants} grants`
 }

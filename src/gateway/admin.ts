@@ -2,6 +2,7 @@ import type { Hono } from 'hono'
 import {
   createGrantEnding,
   type EndReason,
+  type EndTally,
   type GrantEnding,
 } from '../authorization-server/tokens/grant-ending.ts'
 import { renderEffective } from '../config/effective.ts'
@@ -69,7 +70,7 @@ function createOperations(current: () => Serving, audit: Audit): AdminOperations
         // For the answer alone.
         wasDenied = await store().clients.isDenied(clientId)
         await store().clients.lift(clientId)
-        return 0
+        return NONE
       })
       return wasDenied
     },
@@ -79,19 +80,28 @@ function createOperations(current: () => Serving, audit: Audit): AdminOperations
   }
 }
 
+const NONE: EndTally = { revoked: 0, unopened: 0, failed: 0 }
+
 /** Does what an operator has asked for, and puts it on record whether it worked or not. */
 function createPerformance(audit: Audit) {
   return async function perform(
     reason: string,
     about: Partial<AuditEvent>,
     correlationId: string,
-    act: (why: EndReason) => Promise<number>,
-  ): Promise<number> {
+    act: (why: EndReason) => Promise<EndTally>,
+  ): Promise<EndTally> {
     const event = { ...about, event: 'admin', reason, correlationId } as const
     try {
-      const revoked = await act({ reason: `admin: ${reason}`, correlationId })
-      audit({ ...event, outcome: 'granted', revoked })
-      return revoked
+      const tally = await act({ reason: `admin: ${reason}`, correlationId })
+      const { revoked, unopened, failed } = tally
+      audit({
+        ...event,
+        outcome: failed > 0 ? 'failed' : 'granted',
+        revoked,
+        ...(unopened > 0 && { unopened }),
+        ...(failed > 0 && { failed }),
+      })
+      return tally
     } catch (error) {
       audit({ ...event, outcome: 'failed' })
       throw error
@@ -135,29 +145,36 @@ async function list({ server, upstreamIssuers }: Serving, owner: Owner): Promise
 
 async function end(
   { server }: Serving,
-  { endGrant, endClient, endSubject }: GrantEnding,
+  { endEach, endClient, endSubject }: GrantEnding,
   target: Known,
   why: EndReason,
-): Promise<number> {
+): Promise<EndTally> {
   if ('client' in target) return endClient(target.client, why)
   if ('subject' in target) return endSubjects(target, endSubject, why)
-  let ended = 0
-  const endAll = async (grantIds: readonly string[]): Promise<void> => {
-    for (const grantId of grantIds) if (await endGrant(grantId, why)) ended += 1
-  }
-  if ('grant' in target) await endAll([target.grant])
-  else await server.store.grants.visitAll(endAll)
-  return ended
+  if ('grant' in target) return endEach([target.grant], why)
+  let tally = NONE
+  await server.store.grants.visitAll(async grantIds => {
+    tally = add(tally, await endEach(grantIds, why))
+  })
+  return tally
 }
 
 async function endSubjects(
   { subject, issuers }: { subject: string; issuers: readonly string[] },
   endSubject: GrantEnding['endSubject'],
   why: EndReason,
-): Promise<number> {
-  let ended = 0
-  for (const issuer of issuers) ended += await endSubject(issuer, subject, why)
-  return ended
+): Promise<EndTally> {
+  let tally = NONE
+  for (const issuer of issuers) tally = add(tally, await endSubject(issuer, subject, why))
+  return tally
+}
+
+function add(one: EndTally, other: EndTally): EndTally {
+  return {
+    revoked: one.revoked + other.revoked,
+    unopened: one.unopened + other.unopened,
+    failed: one.failed + other.failed,
+  }
 }
 
 function summarize({ identity, dead, ...grant }: Grant): GrantSummary {

@@ -52,13 +52,21 @@ export type Step = { rule: string; verdict: 'passed' | 'refused'; why: string }
 /** The rules in their order, up to the one that decides. */
 export type Explanation = { isAllowed: boolean; steps: readonly Step[] }
 
+/** How many grants have ended. */
+export type Ended = {
+  revoked: number
+  /** Those among them whose records do not open: nothing could be revoked at the upstream. */
+  unopened: number
+  /** How many could not be ended. */
+  failed: number
+}
+
 /** What the admin API can do; the gateway supplies it. */
 export type AdminOperations = {
   list(owner: Owner): Promise<GrantSummary[]>
-  /** @returns how many grants it ended */
-  revoke(target: Target, correlationId: string): Promise<number>
-  /** From now on nobody knows the client. @returns how many of its grants it ended */
-  deny(clientId: string, correlationId: string): Promise<number>
+  revoke(target: Target, correlationId: string): Promise<Ended>
+  /** From now on nobody knows the client, and its grants end. */
+  deny(clientId: string, correlationId: string): Promise<Ended>
   /** @returns whether it was denied */
   lift(clientId: string, correlationId: string): Promise<boolean>
   /** YAML, secrets redacted. */
@@ -115,12 +123,12 @@ export function createAdminApp(options: AdminOptions): Hono {
   app.post('/revoke', async c => {
     const asked = target.safeParse(await readJson(c))
     if (!asked.success) return refuse(c, 'expected one of grant, subject, client and everything')
-    return c.json({ revoked: await operations.revoke(asked.data, createCorrelationId()) })
+    return answerEnded(c, await operations.revoke(asked.data, createCorrelationId()))
   })
   app.post('/clients/deny', async c => {
     const asked = byClient.safeParse(await readJson(c))
     if (!asked.success) return refuse(c, 'expected client')
-    return c.json({ revoked: await operations.deny(asked.data.client, createCorrelationId()) })
+    return answerEnded(c, await operations.deny(asked.data.client, createCorrelationId()))
   })
   app.post('/clients/lift', async c => {
     const asked = byClient.safeParse(await readJson(c))
@@ -149,6 +157,11 @@ function refuseBrowsers(isLoopback: boolean): MiddlewareHandler {
     if (isLoopback && !LOOPBACK_HOST.test(host)) return refuse(c, 'not under this name', 403)
     return next()
   }
+}
+
+/** Whoever looks at the status alone must not take access for ended that is not. */
+function answerEnded(c: Context, ended: Ended): Response {
+  return c.json(ended, ended.failed > 0 ? 503 : 200)
 }
 
 function refuse(c: Context, description: string, status: 400 | 403 = 400): Response {

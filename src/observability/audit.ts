@@ -35,6 +35,10 @@ export type AuditEvent = {
   replayed?: 'authorization_code' | 'refresh_token'
   /** Of `admin`: how many grants it ended. */
   revoked?: number
+  /** Of `admin`: how many of them did not open, so that the upstream keeps their tokens. */
+  unopened?: number
+  /** Of `admin`: how many could not be ended. */
+  failed?: number
 }
 
 export type Audit = (event: AuditEvent) => void

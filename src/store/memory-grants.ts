@@ -6,6 +6,7 @@ import type {
   Invalidation,
   Lease,
   RefreshGeneration,
+  Revocations,
   Rotation,
   UpstreamUpdate,
 } from './port.ts'
@@ -38,15 +39,18 @@ export function createMemoryGrants(
     if (held) await publish({ kind: 'grant', grantId, change: 'revoked' })
     return held?.grant
   }
-  const revokeAll = async (matches: (grant: Grant) => boolean): Promise<Grant[]> => {
-    const revoked = await Promise.all((await list(matches)).map(grant => revoke(grant.grantId)))
-    return revoked.filter(grant => grant !== undefined)
+  const revokeEach = async (grantIds: readonly string[]): Promise<Revocations> => {
+    const revoked = await Promise.all(grantIds.map(revoke))
+    return { ended: revoked.filter(grant => grant !== undefined), failures: [] }
   }
+  const revokeAll = async (matches: (grant: Grant) => boolean): Promise<Revocations> =>
+    revokeEach((await list(matches)).map(({ grantId }) => grantId))
   return {
     ...createTokens(grants, now, lifetimes),
     ...createUpstream(grants, now, lifetimes, publish),
     find: async grantId => structuredClone(grants.get(grantId)?.grant),
     revoke,
+    revokeEach,
     revokeSubject: (issuer, subject) => revokeAll(isOf(issuer, subject)),
     revokeClient: clientId => revokeAll(grant => grant.clientId === clientId),
     listBySubject: (issuer, subject) => list(isOf(issuer, subject)),

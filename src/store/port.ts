@@ -9,6 +9,7 @@
  */
 import type { AuthorizationCode, PendingAuthorization } from '../domain/authorization-request.ts'
 import type { Grant, Identity, UpstreamDeath, UpstreamTokens } from '../domain/grant.ts'
+import type { OutageError } from '../domain/outage.ts'
 
 export type Store = {
   clients: ClientStore
@@ -69,6 +70,21 @@ export type Rotation =
 /** The right to redeem a grant's upstream refresh token, for a short while. */
 export type Lease = { grantId: string; owner: string }
 
+/**
+ * A grant that has ended, as it was. One whose record does not open (its key has left the ring) ends like any other, as nobody can use it again; of such a one there is
+ * only its id, and why it did not open.
+ */
+export type EndedGrant = Grant | UnopenedGrant
+export type UnopenedGrant = { grantId: string; unopened: OutageError }
+
+/** What came of ending several grants. Each is tried, whatever becomes of the others. */
+export type Revocations = {
+  ended: readonly EndedGrant[]
+  /** Those of which the store did not say whether they have ended. */
+  failures: readonly RevocationFailure[]
+}
+export type RevocationFailure = { grantId: string; error: unknown }
+
 export type GrantStore = {
   /** Writes a new grant that ends at `expiresAt` (epoch seconds). Its first refresh token has generation 0 and is not valid before `activate`. */
   open(grant: Grant, expiresAt: number): Promise<void>
@@ -94,9 +110,11 @@ export type GrantStore = {
     expiresAt: number,
   ): Promise<Rotation>
   /** Ends a grant, tells all replicas, and answers what it was, so that its upstream tokens can be revoked too. */
-  revoke(grantId: string): Promise<Grant | undefined>
-  revokeSubject(issuer: string, subject: string): Promise<Grant[]>
-  revokeClient(clientId: string): Promise<Grant[]>
+  revoke(grantId: string): Promise<EndedGrant | undefined>
+  /** Those that have ended before are not in the answer. */
+  revokeEach(grantIds: readonly string[]): Promise<Revocations>
+  revokeSubject(issuer: string, subject: string): Promise<Revocations>
+  revokeClient(clientId: string): Promise<Revocations>
   listBySubject(issuer: string, subject: string): Promise<Grant[]>
   listByClient(clientId: string): Promise<Grant[]>
   /**

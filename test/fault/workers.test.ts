@@ -290,7 +290,11 @@ describe('two workers', () => {
       const warm = await Promise.all(Array.from({ length: 12 }, () => call(session, front)))
       expect(tally(warm)).toEqual({ 200: 12 })
       const all = { method: 'POST', headers, body: JSON.stringify({ everything: true }) }
-      expect(await (await admin('/revoke', all)).json()).toEqual({ revoked: 1 })
+      expect(await (await admin('/revoke', all)).json()).toEqual({
+        revoked: 1,
+        unopened: 0,
+        failed: 0,
+      })
       await waitFor(
         async () => {
           const answers = await Promise.all(Array.from({ length: 12 }, () => call(session, front)))

@@ -1,9 +1,12 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { stringify } from 'yaml'
 import { blocksOf, proseOf, readPage } from '../docs/pages.ts'
+import { openRedisStore } from '../store/redis/open.ts'
+import { sampleGrant } from '../store/samples.ts'
 import { runGateway } from '../support/gateway-process.ts'
 import { waitFor } from '../support/wait-for.ts'
 import { type Landscape, startLandscape } from './landscape.ts'
@@ -16,11 +19,14 @@ const ACCESS = {
 
 let landscape: Landscape
 let folder: string
+let redis: Redis
 beforeAll(async () => {
   landscape = await startLandscape({ replicas: 2, backend: ACCESS })
+  redis = new Redis(landscape.redis.url)
   folder = await mkdtemp(join(tmpdir(), 'mcp-auth-gateway-'))
 })
 afterAll(async () => {
+  redis?.disconnect()
   await landscape?.close()
   await rm(folder, { recursive: true, force: true })
 })
@@ -40,6 +46,15 @@ async function command(...args: string[]) {
   }
   await writeFile(file, stringify(config))
   return runGateway([...args, '--config', file])
+}
+
+/** A grant of a client, sealed with a key that the gateway does not have. */
+async function plantGrant(clientId: string): Promise<{ grantId: string; key: string }> {
+  const stranger = openRedisStore({ url: landscape.redis.url })
+  onTestFinished(stranger.close)
+  const grant = sampleGrant(stranger.now(), { clientId })
+  await stranger.grants.open(grant, stranger.now() + 60)
+  return { grantId: grant.grantId, key: stranger.connection.keys.grant(grant.grantId) }
 }
 
 type AuditLine = Record<string, unknown> & { event: string; outcome: string }
@@ -154,6 +169,34 @@ describe('an operator', () => {
     [['deny', '--client', 'nonsense'], 0, 'client denied; no grants of it were known'],
   ])('says where nothing is known by a name: %j', async (args, code, line) => {
     expect(await command(...args)).toEqual({ code, output: `${line}\n` })
+  })
+
+  it('is told where a grant has ended that does not open, and ends the others all the same', async () => {
+    const client = await registerClient(landscape)
+    const { accessToken } = await signIn(landscape, client)
+    await plantGrant(client.clientId)
+    const { code, output } = await command('deny', '--client', client.clientId)
+    expect(output).toMatch(/^client denied; 2 grants revoked\n1 of them did not open: /)
+    expect(code).toBe(0)
+    await waitFor(() => refusedEverywhere(accessToken), { what: 'every replica to refuse' })
+    await expect.poll(() => lastAudit('admin')).toMatchObject({ revoked: 2, unopened: 1 })
+  })
+
+  it('is told how many could not be ended, and what to do, and that is no success', async () => {
+    const client = await registerClient(landscape)
+    const { accessToken } = await signIn(landscape, client)
+    const { grantId, key } = await plantGrant(client.clientId)
+    await redis.set(key, 'not a grant')
+    const { code, output } = await command('revoke', '--client', client.clientId)
+    expect(output).toMatch(/^1 grant revoked\n1 grant could not be revoked: run this again .*\n$/)
+    expect(code).toBe(1)
+    await waitFor(() => refusedEverywhere(accessToken), { what: 'every replica to refuse' })
+    await expect
+      .poll(() => lastAudit('admin'))
+      .toMatchObject({ outcome: 'failed', revoked: 1, failed: 1 })
+    const ended = auditLines().filter(({ event }) => event === 'revocation')
+    expect(ended.some(line => line.clientId === client.clientId)).toBe(true)
+    expect(ended.some(line => line.grantId === grantId)).toBe(false)
   })
 
   it('ends everything', async () => {

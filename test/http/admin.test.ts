@@ -2,8 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { type AdminOperations, type AdminOptions, createAdminApp } from '../../src/http/admin.ts'
 
 const TOKEN = 'operator-token-of-this-test'
+const ENDED = { revoked: 3, unopened: 1, failed: 0 }
 
-function setUp(options: Partial<AdminOptions> = {}) {
+function setUp(options: Partial<AdminOptions> = {}, ended = ENDED) {
   const asked: unknown[] = []
   const note =
     <T>(name: string, answer: T) =>
@@ -13,8 +14,8 @@ function setUp(options: Partial<AdminOptions> = {}) {
     }
   const operations: AdminOperations = {
     list: note('list', []),
-    revoke: note('revoke', 3),
-    deny: note('deny', 1),
+    revoke: note('revoke', ended),
+    deny: note('deny', ended),
     lift: note('lift', true),
     effectiveConfig: () => 'publicUrl: https://mcp.example.com\n',
     backends: () => [],
@@ -47,8 +48,19 @@ describe('what an operator asks for', () => {
   ])('is done and answered with how many grants it ended: revoke %j', async target => {
     const { asked, post } = setUp()
     const response = await post('/revoke', target)
-    expect(await response.json()).toEqual({ revoked: 3 })
+    expect(response.status).toBe(200)
+    expect(await response.json()).toEqual(ENDED)
     expect(asked).toEqual([['revoke', target, 'correlation-1']])
+  })
+
+  it.each([
+    ['/revoke', { everything: true }],
+    ['/clients/deny', { client: 'c1' }],
+  ])('is no success where some grants could not be ended: %s', async (path, body) => {
+    const ended = { revoked: 3, unopened: 0, failed: 1 }
+    const response = await setUp({}, ended).post(path, body)
+    expect(response.status).toBe(503)
+    expect(await response.json()).toEqual(ended)
   })
 
   it.each([

@@ -339,7 +339,7 @@ describe('14: tenants', () => {
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ subject }),
       })
-      expect(await revoked.json()).toEqual({ revoked: 1 })
+      expect(await revoked.json()).toEqual({ revoked: 1, unopened: 0, failed: 0 })
       expect(await user.refresh(refreshToken)).toMatchObject({ status: 400 })
     }
   })

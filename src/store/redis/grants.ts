@@ -1,7 +1,15 @@
 import { type Grant, grantLatestEnd } from '../../domain/grant.ts'
+import { OutageError } from '../../domain/outage.ts'
 import { createId, digest } from '../../domain/secret.ts'
 import type { StoreLifetimes } from '../lifetimes.ts'
-import type { GrantStore, RefreshGeneration, Rotation } from '../port.ts'
+import type {
+  EndedGrant,
+  GrantStore,
+  RefreshGeneration,
+  RevocationFailure,
+  Revocations,
+  Rotation,
+} from '../port.ts'
 import { inBatches } from './batches.ts'
 import type { RedisConnection } from './connection.ts'
 import { createGrantRecords, GRANT_FIELDS, type GrantRecords, listsOf } from './grant-record.ts'
@@ -23,14 +31,9 @@ export function createRedisGrants(
   const records = createGrantRecords(sealed)
   const lookUp = createLookUp(connection, records)
   const revoke = createRevoke(connection, records)
-  const revokeAll = async (list: string): Promise<Grant[]> => {
-    const grantIds = await lookUp.readList(list)
-    const ends = await inBatches(grantIds, batch => Promise.allSettled(batch.map(revoke)))
-    // Each was tried before the first failure is told: what can be revoked is.
-    const failure = ends.find(end => end.status === 'rejected')
-    if (failure) throw failure.reason
-    return ends.flatMap(end => (end.status === 'fulfilled' && end.value ? [end.value] : []))
-  }
+  const revokeEach = createRevokeEach(revoke)
+  const revokeAll = async (list: string): Promise<Revocations> =>
+    revokeEach(await lookUp.readList(list))
   const { keys } = connection
   const subjectList = (issuer: string, subject: string): string =>
     keys.grantsOfSubject(digestSubject(issuer, subject))
@@ -41,6 +44,7 @@ export function createRedisGrants(
     ...createUpstreamWrites(connection, records, lifetimes.leaseSeconds),
     find: lookUp.find,
     revoke,
+    revokeEach,
     revokeSubject: (issuer, subject) => revokeAll(subjectList(issuer, subject)),
     revokeClient: clientId => revokeAll(clientList(clientId)),
     listBySubject: (issuer, subject) => lookUp.findListed(subjectList(issuer, subject)),
@@ -149,8 +153,8 @@ function createRevoke(
     )
     if (reply === null) return undefined
     await confirmReplicas(grantId)
-    const grant = records.parse(grantId, parseStrings(reply), key)
-    if (!grant) return undefined
+    const grant = openEnded(grantId, () => records.parse(grantId, parseStrings(reply), key))
+    if (!grant || 'unopened' in grant) return grant
     const { subject, client: clientDigest } = listsOf(grant)
     // The grant is gone whether this succeeds or not; an entry left behind ends by itself.
     await run('unlist a grant', 'repeatable', client =>
@@ -161,5 +165,32 @@ function createRevoke(
       ),
     ).catch(() => {})
     return grant
+  }
+}
+
+function createRevokeEach(revoke: GrantStore['revoke']): GrantStore['revokeEach'] {
+  const attempt = (grantId: string): Promise<Partial<Tried>> =>
+    revoke(grantId).then(
+      ended => ({ ...(ended && { ended }) }),
+      (error: unknown) => ({ failure: { grantId, error } }),
+    )
+  return async grantIds => {
+    const tried = await inBatches(grantIds, batch => Promise.all(batch.map(attempt)))
+    return {
+      ended: tried.flatMap(({ ended }) => ended ?? []),
+      failures: tried.flatMap(({ failure }) => failure ?? []),
+    }
+  }
+}
+
+type Tried = { ended: EndedGrant; failure: RevocationFailure }
+
+/** It has ended by now, whether its record opens or not. */
+function openEnded(grantId: string, parse: () => Grant | undefined): EndedGrant | undefined {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof OutageError) return { grantId, unopened: error }
+    throw error
   }
 }

@@ -5,6 +5,8 @@ import { sampleGrant } from '../samples.ts'
 import { until } from '../until.ts'
 import { idsOf, openActive, rotate, SHORT_SECONDS, type Subject } from './subject.ts'
 
+const NOTHING = { ended: [], failures: [] }
+
 export function promiseLife({ store, other }: Subject): void {
   it('finds on one replica the grant that was opened on another, as it was', async () => {
     const grant = sampleGrant(store().now(), {
@@ -113,14 +115,26 @@ export function promiseLists({ store, other, all }: Subject): void {
     for (const grant of grants) grant.identity = grants[0]!.identity
     for (const grant of grants) await store().grants.open(grant, now + 60)
     const { issuer, subject } = grants[0]!.identity
-    expect(idsOf(await store().grants.revokeClient(grants[2]!.clientId))).toEqual(
-      idsOf([grants[2]!]),
-    )
-    expect(idsOf(await other().grants.revokeSubject(issuer, subject))).toEqual(
-      idsOf(grants.slice(0, 2)),
-    )
+    expect(await store().grants.revokeClient(grants[2]!.clientId)).toEqual({
+      ended: [grants[2]],
+      failures: [],
+    })
+    const { ended, failures } = await other().grants.revokeSubject(issuer, subject)
+    expect(idsOf(ended)).toEqual(idsOf(grants.slice(0, 2)))
+    expect(failures).toEqual([])
     for (const { grantId } of grants) expect(await store().grants.find(grantId)).toBeUndefined()
-    expect(await store().grants.revokeSubject(issuer, subject)).toEqual([])
+    expect(await store().grants.revokeSubject(issuer, subject)).toEqual(NOTHING)
+  })
+
+  it('revokes each of those that it is told, and answers those that there were', async () => {
+    const grants = [await openActive(store()), await openActive(store())]
+    const grantIds = grants.map(({ grantId }) => grantId)
+    const { ended, failures } = await other().grants.revokeEach([createId(), ...grantIds])
+    expect(idsOf(ended)).toEqual(idsOf(grants))
+    expect(failures).toEqual([])
+    for (const grantId of grantIds) expect(await store().grants.find(grantId)).toBeUndefined()
+    expect(await store().grants.revokeEach(grantIds)).toEqual(NOTHING)
+    expect(await store().grants.revokeEach([])).toEqual(NOTHING)
   })
 
   it('lists all of fifty that are opened at once', async () => {

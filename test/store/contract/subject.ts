@@ -62,6 +62,6 @@ export async function listen(
   return stop
 }
 
-export function idsOf(grants: readonly Grant[]): string[] {
+export function idsOf(grants: readonly { grantId: string }[]): string[] {
   return grants.map(({ grantId }) => grantId).sort()
 }

@@ -1,7 +1,7 @@
 /** What lies in Redis, as somebody would find it who can read or write there. */
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { NO_UPSTREAM } from '../../../src/domain/grant.ts'
+import { type Grant, NO_UPSTREAM } from '../../../src/domain/grant.ts'
 import { createKeyRing } from '../../../src/domain/key-ring.ts'
 import { OutageError } from '../../../src/domain/outage.ts'
 import { createId, createSecret } from '../../../src/domain/secret.ts'
@@ -30,6 +30,12 @@ afterAll(async () => {
   client.disconnect()
   await redis.stop()
 })
+
+async function openGrant(store: Store, changes: Partial<Grant> = {}): Promise<Grant> {
+  const grant = sampleGrant(store.now(), changes)
+  await store.grants.open(grant, store.now() + 60)
+  return grant
+}
 
 /** One of everything that the store can hold, with all secrets that went into it. */
 async function fill(store: Store): Promise<string[]> {
@@ -151,18 +157,44 @@ describe('what lies in Redis', () => {
     expect(await store.grants.find(grant.grantId)).toEqual(grant)
   })
 
-  it('ends a grant that does not open, and all the others of its subject', async () => {
+  it('ends a grant that does not open, and says which key it lacks', async () => {
     const [store, stranger] = [openStore(), openStore(createKeyRing([NEW_KEY]))]
-    const now = store.now()
-    const [locked, open] = [sampleGrant(now), sampleGrant(now)]
-    open.identity = locked.identity
-    await store.grants.open(locked, now + 60)
-    await stranger.grants.open(open, now + 60)
+    const [kid] = createKeyRing([OLD_KEY]).kids
+    const { grantId } = await openGrant(store)
+    const ended = await stranger.grants.revoke(grantId)
+    expect(ended).toEqual({ grantId, unopened: expect.any(OutageError) })
+    expect(String((ended as { unopened: unknown }).unopened)).toContain(kid)
+    expect(await store.grants.find(grantId)).toBeUndefined()
+    expect(await stranger.grants.revoke(grantId)).toBeUndefined()
+  })
+
+  it('keeps no grant of a subject from ending where it does not open', async () => {
+    const [store, stranger] = [openStore(), openStore(createKeyRing([NEW_KEY]))]
+    const locked = await openGrant(store)
+    const open = await openGrant(stranger, { identity: locked.identity })
     const { issuer, subject } = locked.identity
-    await expect(stranger.grants.revokeSubject(issuer, subject)).rejects.toThrow(OutageError)
+    const { ended, failures } = await stranger.grants.revokeSubject(issuer, subject)
+    expect(failures).toEqual([])
+    expect(ended).toHaveLength(2)
+    expect(ended).toContainEqual(open)
+    expect(ended).toContainEqual({
+      grantId: locked.grantId,
+      unopened: expect.any(OutageError),
+    })
     for (const { grantId } of [locked, open]) {
       expect(await store.grants.find(grantId)).toBeUndefined()
     }
+  })
+
+  it('ends the grants of a client beside one that cannot be ended, which it names', async () => {
+    const store = openStore()
+    const broken = await openGrant(store)
+    const sound = await openGrant(store, { clientId: broken.clientId })
+    await client.set(`${PREFIX}{${broken.grantId}}:grant`, 'not a grant')
+    expect(await store.grants.revokeClient(broken.clientId)).toEqual({
+      ended: [sound],
+      failures: [{ grantId: broken.grantId, error: expect.any(OutageError) }],
+    })
   })
 
   it('opens with the old key, and is sealed with the new one at the next refresh', async () => {
