@@ -7,6 +7,7 @@ import {
   type RedisConnectionOptions,
 } from '../../store/redis/connection.ts'
 import { type Finding, fail, ok, warn } from './finding.ts'
+import { findWithoutTls } from './redis-tls.ts'
 import { judgeSkew } from './upstream.ts'
 
 const PINGS = 10
@@ -37,15 +38,24 @@ export async function examineRedis(
       judgeSkew('Redis', now() - (await readClock(connection))),
     ]
   } catch (error) {
-    return [
-      fail(
-        `Redis does not answer: ${reasonOf(error)}`,
-        'check redis, its password, database and TLS, and the network between',
-      ),
-    ]
+    return explainSilence(options, error)
   } finally {
     await connection.close()
   }
+}
+
+async function explainSilence(options: RedisConnectionOptions, error: unknown): Promise<Finding[]> {
+  const withoutTls = await findWithoutTls(options)
+  if (withoutTls.length > 0) {
+    const fix = 'turn TLS on there; or off here, with redis:// for rediss://, or redis.tls: false'
+    return withoutTls.map(server => fail(`Redis at ${server} speaks no TLS`, fix))
+  }
+  return [
+    fail(
+      `Redis does not answer: ${reasonOf(error)}`,
+      'check redis, its password, database and TLS, and the network between',
+    ),
+  ]
 }
 
 function judgeVersion(version: string | undefined): Finding {
