@@ -1,7 +1,9 @@
 import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
 import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
 import * as z from 'zod'
+import { OutageError } from '../domain/outage.ts'
 import { isSameSecret } from '../domain/secret.ts'
 
 /** A grant as operators see it: who, which client, what for, since when. Never a token. */
@@ -140,6 +142,7 @@ export function createAdminApp(options: AdminOptions): Hono {
     if (!asked.success) return refuse(c, 'expected subject, client, resource, and perhaps a tool')
     return c.json(await operations.explain(asked.data))
   })
+  app.onError(renderThrown)
   app.get('/config', c => c.text(operations.effectiveConfig()))
   app.get('/backends', c => c.json({ backends: operations.backends() }))
   return app
@@ -162,6 +165,15 @@ function refuseBrowsers(isLoopback: boolean): MiddlewareHandler {
 /** Whoever looks at the status alone must not take access for ended that is not. */
 function answerEnded(c: Context, ended: Ended): Response {
   return c.json(ended, ended.failed > 0 ? 503 : 200)
+}
+
+/** @throws what is neither an outage nor a refusal: whoever serves this app answers it */
+function renderThrown(error: Error, c: Context): Response {
+  if (error instanceof HTTPException) return error.getResponse()
+  if (!(error instanceof OutageError)) throw error
+  c.header('Retry-After', String(error.retryAfterSeconds))
+  const description = `the ${error.dependency} does not answer; ask again once it does`
+  return c.json({ error: 'temporarily_unavailable', error_description: description }, 503)
 }
 
 function refuse(c: Context, description: string, status: 400 | 403 = 400): Response {

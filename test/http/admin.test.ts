@@ -1,13 +1,19 @@
 import { describe, expect, it } from 'vitest'
-import { type AdminOperations, type AdminOptions, createAdminApp } from '../../src/http/admin.ts'
+import { OutageError } from '../../src/domain/outage.ts'
+import {
+  type AdminOperations,
+  type AdminOptions,
+  createAdminApp,
+  type Ended,
+} from '../../src/http/admin.ts'
 
 const TOKEN = 'operator-token-of-this-test'
 const ENDED = { revoked: 3, unopened: 1, failed: 0 }
 
-function setUp(options: Partial<AdminOptions> = {}, ended = ENDED) {
+function setUp(options: Partial<AdminOptions> = {}, ended: Ended | Promise<Ended> = ENDED) {
   const asked: unknown[] = []
   const note =
-    <T>(name: string, answer: T) =>
+    <T>(name: string, answer: T | Promise<T>) =>
     async (...args: unknown[]): Promise<T> => {
       asked.push([name, ...args])
       return answer
@@ -85,6 +91,24 @@ describe('what an operator asks for', () => {
       expect(asked).toEqual([])
     },
   )
+})
+
+describe('a store that does not answer', () => {
+  it('is said to be that, with when to come again', async () => {
+    const { post } = setUp(
+      {},
+      Promise.reject(new OutageError('store', 'list grants: secret words')),
+    )
+    const response = await post('/revoke', { client: 'c1' })
+    expect(response.status).toBe(503)
+    expect(response.headers.get('retry-after')).toBe('2')
+    const answer = (await response.json()) as Record<string, unknown>
+    expect(answer).toEqual({
+      error: 'temporarily_unavailable',
+      error_description: expect.stringContaining('the store does not answer'),
+    })
+    expect(JSON.stringify(answer)).not.toContain('secret words')
+  })
 })
 
 describe('a web page in a browser of this machine', () => {
