@@ -63,7 +63,10 @@ export function createMember(id: number, child: ChildProcess, events: MemberEven
         pending.delete(number)
       })
     },
-    kill: () => void child.kill('SIGKILL'),
+    kill: () => {
+      // Without a process of its own the signal would go to all of this one's group.
+      if (child.pid !== undefined) child.kill('SIGKILL')
+    },
   }
   child.on('message', message => {
     const report = reportSchema.parse(message)
@@ -73,13 +76,19 @@ export function createMember(id: number, child: ChildProcess, events: MemberEven
     isServing = true
     return events.serving(member)
   })
-  // A channel that breaks while somebody writes to it; the end of the process follows.
-  child.on('error', () => undefined)
-  child.on('exit', (code, signal) => {
+  const end = (code: number | null, signal: string | null): void => {
     isServing = false
     isInformed = false
     for (const { reject } of pending.values()) reject(new Error(`worker ${id} has ended`))
     events.ended(member, code, signal)
+  }
+  child.on('error', ({ message }) => {
+    // A channel that breaks while somebody writes to it; the end of the process follows.
+    if (child.pid !== undefined) return
+    // What the system has not started has no end that anybody would tell of.
+    events.failed(member, { kind: 'failed', message })
+    end(null, null)
   })
+  child.on('exit', end)
   return member
 }

@@ -5,7 +5,8 @@ import { createCrew } from '../../../src/gateway/workers/crew.ts'
 import { createLogger } from '../../../src/observability/log.ts'
 import { waitFor } from '../../support/wait-for.ts'
 
-type Behaviour = 'serves' | 'dies' | 'fails' | 'hangs'
+/** `unborn`: the system starts no process. */
+type Behaviour = 'serves' | 'dies' | 'fails' | 'hangs' | 'unborn'
 
 /** A crew of real processes. @param behave what the worker of that number does */
 function setUp(behave: (id: number) => Behaviour, { count = 2, watchMs = 60_000 } = {}) {
@@ -17,7 +18,11 @@ function setUp(behave: (id: number) => Behaviour, { count = 2, watchMs = 60_000 
     ...{ count, logger, watchMs, onLoss: id => lost.push(id) },
     fork: id => {
       forked.push(id)
-      return fork(join(import.meta.dirname, 'member-process.mjs'), [behave(id)], { execArgv: [] })
+      const behaviour = behave(id)
+      return fork(join(import.meta.dirname, 'member-process.mjs'), [behaviour], {
+        execArgv: [],
+        ...(behaviour === 'unborn' && { execPath: '/no/such/program' }),
+      })
     },
     instructions: () => ({ kind: 'start', file: 'gateway.config.yaml', files: [] }),
   })
@@ -62,6 +67,26 @@ describe('the workers', () => {
     await waitFor(() => ids().includes(6), { what: 'one that stays', timeoutMs: 15_000 })
     expect(ids()).toEqual([2, 6])
     expect(lost).toEqual([1, 3, 4, 5])
+  })
+
+  it('are given up at once when the system starts none', async () => {
+    const { crew, forked } = setUp(() => 'unborn')
+    await expect(crew.start()).rejects.toThrow('the workers cannot serve: spawn /no/such/program')
+    expect(forked).toEqual([1, 2])
+  })
+
+  it('are replaced when the system does not start one, and drain without it', async () => {
+    const { crew, ids, lost, lines } = setUp(id => (id > 2 && id < 5 ? 'unborn' : 'serves'))
+    await crew.start()
+    crew.serving()[0]?.kill()
+    await waitFor(() => ids().includes(5), { what: 'one that is started', timeoutMs: 15_000 })
+    expect(lost).toEqual([1, 3, 4])
+    expect(lines.filter(({ msg }) => msg === 'worker cannot serve')).toEqual([
+      expect.objectContaining({ worker: 3, failure: expect.stringContaining('ENOENT') }),
+      expect.objectContaining({ worker: 4 }),
+    ])
+    await crew.drain(10_000)
+    expect(ids()).toEqual([])
   })
 
   it('are killed and replaced when they do not answer', async () => {
