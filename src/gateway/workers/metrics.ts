@@ -26,10 +26,14 @@ export type CrewMetrics = {
 export function createCrewMetrics(countServing: () => number): CrewMetrics {
   const { registry, losses } = createRegistry(countServing)
   const latest = new Map<number, Family[]>()
+  const gone = new Set<number>()
   let departed: Family[] = []
   return {
     async render(own, answers) {
-      for (const [id, text] of answers) latest.set(id, parseExposition(text))
+      for (const [id, text] of answers) {
+        // It has ended while another was waited for: its counts are among those of the departed.
+        if (!gone.has(id)) latest.set(id, parseExposition(text))
+      }
       const reports = [...latest].map(([id, families]) =>
         answers.has(id) ? families : totalsOf(families),
       )
@@ -38,6 +42,7 @@ export function createCrewMetrics(countServing: () => number): CrewMetrics {
     },
     lost(id) {
       losses.inc()
+      gone.add(id)
       departed = mergeExpositions([departed, totalsOf(latest.get(id) ?? [])])
       latest.delete(id)
     },

@@ -34,4 +34,17 @@ describe('the metrics of a crew', () => {
     expect(exposition).toContain('mcp_gateway_worker_losses_total 2\n')
     expect(exposition).toContain('mcp_gateway_workers 1\n')
   })
+
+  it('count once what a worker has answered that ends while another is waited for', async () => {
+    const metrics = createCrewMetrics(() => 1)
+    await metrics.render('', new Map([[1, text(3, 1)]]))
+    metrics.lost(1)
+    const late = new Map([
+      [1, text(3, 1)],
+      [2, text(4, 2)],
+    ])
+    expect(figuresOf(await metrics.render('', late))).toEqual({ calls: 7, streams: 2 })
+    const exposition = await metrics.render('', new Map([[2, text(4, 2)]]))
+    expect(figuresOf(exposition)).toEqual({ calls: 7, streams: 2 })
+  })
 })
