@@ -10,6 +10,8 @@ import type { Logger } from '../observability/log.ts'
 export type ReloaderOptions = {
   /** Path of the configuration. */
   file: string
+  /** What is in effect. */
+  files: ConfigFiles
   env: Environment
   /**
    * Puts into effect what was read and has no fault.
@@ -34,7 +36,7 @@ export function reloadOnChange(options: ReloaderOptions): () => void {
     () => reload(false),
     err => logger.warn({ err }, 'a folder cannot be watched; send SIGHUP after a change'),
   )
-  let seen = fingerprint(readFiles(file, env))
+  let seen = fingerprint(options.files)
   let underWay = Promise.resolve()
   const reload = (isAsked: boolean): void => {
     const files = readFiles(file, env)
@@ -46,8 +48,9 @@ export function reloadOnChange(options: ReloaderOptions): () => void {
     underWay = underWay.then(() => putIntoEffect(options))
   }
   const onHangUp = (): void => reload(true)
-  watch.follow(readFiles(file, env).keys())
   process.on('SIGHUP', onHangUp)
+  // It may have changed since it was read: a start takes as long as what it waits for.
+  reload(false)
   return () => {
     process.removeListener('SIGHUP', onHangUp)
     watch.close()

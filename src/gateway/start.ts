@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { LoadedConfig } from '../config/load.ts'
-import type { GatewayConfig, UpstreamConfig } from '../config/schema.ts'
+import type { UpstreamConfig } from '../config/schema.ts'
 import { startGateway } from '../gateway.ts'
 import { createLogger, type Logger } from '../observability/log.ts'
 import type { Tracing } from '../observability/trace.ts'
@@ -18,7 +18,7 @@ type DevConfig = Extract<UpstreamConfig, { provider: 'dev' }>
  * @throws the socket's error where a port cannot be bound; StartError
  */
 export async function start(given: LoadedConfig): Promise<void> {
-  const { file, config } = given
+  const { file, config, files } = given
   const { upstream, workers, log } = config
   const count = workers === 'auto' ? availableParallelism() : workers
   const lostLines = { value: 0 }
@@ -30,21 +30,20 @@ export async function start(given: LoadedConfig): Promise<void> {
     return drainOnSignal(drain, logger, async () => stopReloading())
   }
   const tracing = await openTracing(process.env, packageJson.version)
-  if (upstream?.provider === 'dev') return startForDevelopment(file, config, upstream, tracing)
+  if (upstream?.provider === 'dev') return startForDevelopment(given, upstream, tracing)
   const logger = createLogger(log.level, undefined, tracing?.logFields, lostLines)
   tracing?.tellFaults(logger)
   const parts = { lostLines, ...(tracing && { tracing }) }
   const gateway = await startGateway(config, resolveUpstreams(config), logger, parts)
   const stop = reloadOnChange({
-    ...{ file, env: process.env, count: gateway.metrics.reload, logger },
+    ...{ file, files, env: process.env, count: gateway.metrics.reload, logger },
     apply: next => gateway.reload(next, resolveUpstreams(next)),
   })
   drainOnSignal(gateway.drain, logger, async () => stop())
 }
 
 async function startForDevelopment(
-  file: string,
-  config: GatewayConfig,
+  { file, config, files }: LoadedConfig,
   { port, sampleBackends }: DevConfig,
   tracing: Tracing | undefined,
 ): Promise<void> {
@@ -64,7 +63,7 @@ async function startForDevelopment(
   tracing?.tellFaults(logger)
   const gateway = await startGateway(config, upstreams, logger, tracing && { tracing })
   const stop = reloadOnChange({
-    ...{ file, env: process.env, count: gateway.metrics.reload, logger },
+    ...{ file, files, env: process.env, count: gateway.metrics.reload, logger },
     apply: next => gateway.reload(next, upstreams),
   })
   drainOnSignal(gateway.drain, logger, () => {

@@ -71,7 +71,8 @@ export async function startCrew(
   const apply = createApply(file, current, crew, metrics, logger)
   return {
     stopReloading: reloadOnChange({
-      ...{ file, env: process.env, logger, apply, count: metrics.reload },
+      ...{ file, files: given.files, env: process.env },
+      ...{ logger, apply, count: metrics.reload },
     }),
     drain: async () => {
       const { delayMs, deadlineMs } = current.config.drain
