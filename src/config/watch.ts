@@ -1,4 +1,4 @@
-import { type FSWatcher, watch } from 'node:fs'
+import { type FSWatcher, statSync, watch } from 'node:fs'
 import { dirname } from 'node:path'
 
 export type Watch = {
@@ -17,7 +17,7 @@ const SETTLE_MS = 250
  * @param onError learns of a folder that cannot be watched; the others still are
  */
 export function watchFiles(onChange: () => void, onError: (error: unknown) => void): Watch {
-  const watchers = new Map<string, FSWatcher>()
+  const watchers = new Map<string, { watcher: FSWatcher; identity: string }>()
   let settling: NodeJS.Timeout | undefined
   const onEvent = (): void => {
     clearTimeout(settling)
@@ -25,9 +25,12 @@ export function watchFiles(onChange: () => void, onError: (error: unknown) => vo
   }
   const open = (folder: string): void => {
     try {
+      const identity = identify(folder)
       const watcher = watch(folder, { persistent: false }, onEvent)
       watcher.on('error', onError)
-      watchers.set(folder, watcher)
+      watchers.set(folder, { watcher, identity })
+      // It may have changed since it was read.
+      onEvent()
     } catch (error) {
       onError(error)
     }
@@ -35,8 +38,9 @@ export function watchFiles(onChange: () => void, onError: (error: unknown) => vo
   return {
     follow(files) {
       const folders = new Set([...files].map(file => dirname(file)))
-      for (const [folder, watcher] of watchers) {
-        if (folders.has(folder)) continue
+      for (const [folder, { watcher, identity }] of watchers) {
+        // Its watcher tells nothing of a folder that has taken its place.
+        if (folders.has(folder) && identify(folder) === identity) continue
         watcher.close()
         watchers.delete(folder)
       }
@@ -44,8 +48,18 @@ export function watchFiles(onChange: () => void, onError: (error: unknown) => vo
     },
     close() {
       clearTimeout(settling)
-      for (const watcher of watchers.values()) watcher.close()
+      for (const { watcher } of watchers.values()) watcher.close()
       watchers.clear()
     },
+  }
+}
+
+/** Numbers of folders are used again; together with the time when it was made it is one of its own. @returns the same for all that cannot be looked at */
+function identify(folder: string): string {
+  try {
+    const { dev, ino, birthtimeNs } = statSync(folder, { bigint: true })
+    return `${dev} ${ino} ${birthtimeNs}`
+  } catch {
+    return ''
   }
 }

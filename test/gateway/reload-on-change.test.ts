@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -18,10 +18,10 @@ async function setUp() {
   const parent = await mkdtemp(join(tmpdir(), 'mcp-auth-gateway-'))
   onTestFinished(() => rm(parent, { recursive: true }))
   const folder = join(parent, 'config')
-  const write = async (secret: string): Promise<void> => {
-    await mkdir(folder, { recursive: true })
-    await writeFile(join(folder, 'secret'), secret)
-    await writeFile(join(folder, 'gateway.config.yaml'), CONFIG)
+  const write = async (secret: string, to = folder): Promise<void> => {
+    await mkdir(to, { recursive: true })
+    await writeFile(join(to, 'secret'), secret)
+    await writeFile(join(to, 'gateway.config.yaml'), CONFIG)
   }
   await write('first')
   const file = join(folder, 'gateway.config.yaml')
@@ -38,7 +38,7 @@ async function setUp() {
     })
     onTestFinished(stop)
   }
-  return { write, follow, applied }
+  return { folder, write, follow, applied }
 }
 
 describe('a change of the configuration', () => {
@@ -48,5 +48,16 @@ describe('a change of the configuration', () => {
     follow()
     await waitFor(() => applied.length > 0, { what: 'a reload' })
     expect(applied).toEqual(['second'])
+  })
+
+  it('comes into effect in a folder that has taken the place of another', async () => {
+    const { folder, write, follow, applied } = await setUp()
+    follow()
+    await write('second', `${folder}-next`)
+    await rename(folder, `${folder}-before`)
+    await rename(`${folder}-next`, folder)
+    await waitFor(() => applied.at(-1) === 'second', { what: 'a reload' })
+    await write('third')
+    await waitFor(() => applied.at(-1) === 'third', { what: 'another reload' })
   })
 })
