@@ -14,6 +14,8 @@ export type CrewOps = {
 }
 
 const DEADLINE_MS = 3000
+/** Probes wait no longer than three seconds, and one worker that hangs must not make all of them look gone. */
+const READINESS_DEADLINE_MS = 2000
 /** Ending all grants takes as long as there are grants. */
 const ADMIN_DEADLINE_MS = 600_000
 const WORST_FIRST = ['ejected', 'warming', 'serving']
@@ -41,12 +43,11 @@ type Instance = Backends[number]['instances'][number]
 /** @param serving the workers that serve now */
 export function createCrewOps(serving: () => readonly Member[]): CrewOps {
   /** What each has answered that has answered in time. */
-  const askAll = async (path: string): Promise<Map<number, OpsAnswer>> => {
+  const askAll = async (path: string, deadlineMs: number): Promise<Map<number, OpsAnswer>> => {
     const answers = await Promise.all(
       serving().map(async member => {
-        const answer = await ask(member, { method: 'GET', path, headers: [] }, DEADLINE_MS).catch(
-          () => undefined,
-        )
+        const request = { method: 'GET', path, headers: [] }
+        const answer = await ask(member, request, deadlineMs).catch(() => undefined)
         return answer ? ([[member.id, answer]] as const) : []
       }),
     )
@@ -54,11 +55,11 @@ export function createCrewOps(serving: () => readonly Member[]): CrewOps {
   }
   return {
     isStoreReachable: async () => {
-      const answers = [...(await askAll('/readyz')).values()]
+      const answers = [...(await askAll('/readyz', READINESS_DEADLINE_MS)).values()]
       return answers.length > 0 && answers.every(({ body }) => isReachable(body))
     },
     metrics: async () => {
-      const answers = await askAll('/metrics')
+      const answers = await askAll('/metrics', DEADLINE_MS)
       return new Map([...answers].map(([id, { body }]) => [id, body]))
     },
     admin: createAdmin(serving),

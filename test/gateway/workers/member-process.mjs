@@ -8,7 +8,7 @@ process.on('message', order => {
     return process.send({
       kind: 'answer',
       id: order.id,
-      answer: { status: 200, headers: [], body: '' },
+      answer: { status: 200, headers: [], body: '{"store":"reachable"}' },
     })
   }
   if (behaviour === 'fails') {
