@@ -29,6 +29,7 @@ export function createGenerations<G extends Generation>(
 ): Generations<G> {
   let current = first
   const retiring = new Map<G, NodeJS.Timeout>()
+  const closing = new Set<Promise<void>>()
   const all = (): G[] => [current, ...retiring.keys()]
 
   const retire = (old: G): void => {
@@ -39,7 +40,9 @@ export function createGenerations<G extends Generation>(
       if (isIdle && wasIdle) {
         clearInterval(retiring.get(old))
         retiring.delete(old)
-        old.close().catch(onError)
+        const closed = old.close().catch(onError)
+        closing.add(closed)
+        void closed.then(() => closing.delete(closed))
       }
       wasIdle = isIdle
     }
@@ -64,7 +67,8 @@ export function createGenerations<G extends Generation>(
     },
     close: async () => {
       for (const timer of retiring.values()) clearInterval(timer)
-      await Promise.all(all().map(generation => generation.close()))
+      // Those that are about to end too: one may still have to store a token of which there is no other copy.
+      await Promise.all([...all().map(generation => generation.close()), ...closing])
     },
   }
 }

@@ -51,4 +51,21 @@ describe('a generation that was replaced', () => {
     expect(first.state.events).toContain('closed')
     expect(second.state.events).toEqual(['drained', 'closed'])
   })
+
+  it('is waited for by the end of the gateway while it stores what it waits for', async () => {
+    const { first, generations } = setUp()
+    const stored = Promise.withResolvers<void>()
+    const close = async (): Promise<void> => {
+      first.state.events.push('closing')
+      await stored.promise
+      first.state.events.push('closed')
+    }
+    Object.assign(first, { close })
+    generations.replace(createGeneration('second'))
+    await waitFor(() => first.state.events.includes('closing'), { what: 'its end to begin' })
+    const ended = generations.close().then(() => first.state.events.push('gateway closed'))
+    setImmediate(stored.resolve)
+    await ended
+    expect(first.state.events.slice(-2)).toEqual(['closed', 'gateway closed'])
+  })
 })
