@@ -84,6 +84,7 @@ export function createListener(options: ListenerOptions): Listener {
     insecureHTTPParser: false,
     requireHostHeader: true,
     IncomingMessage: options.requestClass ?? IncomingMessage,
+    shouldUpgradeCallback: ({ socket }) => declineUpgrade(connections.get(socket)),
   })
   // Node would leave out, without a word, what is beyond its number; the size bounds them too.
   server.maxHeadersCount = 0
@@ -168,7 +169,7 @@ function createDispatch(
     if (!connection) return
     const fault = findFault(req, maxHeaderFields)
     if (fault) return refuse(connection, res, fault)
-    if (isClosing) announceEnd(connection)
+    if (isClosing || connection.isLast) announceEnd(connection)
     const handler = find(pathOf(req.url ?? '')) ?? rest
     handler(req, res)
   }
@@ -191,6 +192,12 @@ function createDispatch(
   }
 
   return { dispatch, refuseExpectation, close }
+}
+
+/** Node throws away what came behind such a request in the same piece, and would read on in the middle of something: nothing that follows is a request. */
+function declineUpgrade(connection: ClientConnection | undefined): false {
+  if (connection) connection.isLast = true
+  return false
 }
 
 function endStalled(

@@ -320,6 +320,16 @@ describe('what can be read in one way only arrives as one request of our own mak
         BODY,
       ),
     ],
+    ['Expect', request('/crm/mcp', 'Expect: 100-Continue', LENGTH, '', BODY)],
+  ])('%s', async (_, text) => {
+    const { statuses, isClosed } = await send(text, 1)
+    expect({ statuses, isClosed }).toEqual({ statuses: [200], isClosed: false })
+    expect(seen().map(({ method, path, body }) => [method, path, body])).toEqual([
+      ['POST', '/internal', BODY],
+    ])
+  })
+
+  it.each([
     [
       'an upgrade to h2c',
       request(
@@ -336,10 +346,9 @@ describe('what can be read in one way only arrives as one request of our own mak
       'an upgrade to a web socket',
       request('/crm/mcp', 'Connection: Upgrade', 'Upgrade: websocket', LENGTH, '', BODY),
     ],
-    ['Expect', request('/crm/mcp', 'Expect: 100-Continue', LENGTH, '', BODY)],
-  ])('%s', async (_, text) => {
+  ])('%s, and the connection ends with the answer', async (_, text) => {
     const { statuses, isClosed } = await send(text, 1)
-    expect({ statuses, isClosed }).toEqual({ statuses: [200], isClosed: false })
+    expect({ statuses, isClosed }).toEqual({ statuses: [200], isClosed: true })
     expect(seen().map(({ method, path, body }) => [method, path, body])).toEqual([
       ['POST', '/internal', BODY],
     ])

@@ -80,6 +80,21 @@ describe('the body of a call', () => {
     ).toEqual(['{"a":1}', '{"b":22}'])
   })
 
+  test('is no request of its own behind one that asks for an upgrade', async () => {
+    const backend = await startBackend()
+    const { port } = await startGateway({ instances: [backend.url] })
+    await call(port)
+    const inner = [...HEAD, 'Content-Length: 5', '', 'inner'].join('\r\n')
+    const upgrade = [...HEAD, 'Connection: upgrade', 'Upgrade: h2c', 'Content-Length: 1', '', 'a']
+    const outer = [...HEAD, `Content-Length: ${inner.length}`, '', ''].join('\r\n')
+    const client = new RawClient(port).send(upgrade.join('\r\n') + outer)
+    await client.until('HTTP/1.1 200 ')
+    client.send(inner)
+    await client.closed
+    expect(client.received.toLowerCase()).toContain('connection: close')
+    expect(backend.seen.slice(1).map(({ body }) => body)).toEqual(['a'])
+  })
+
   test('that brings next to nothing ends the call with 408', async () => {
     const backend = await startBackend()
     const refused: string[] = []

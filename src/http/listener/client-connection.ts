@@ -18,6 +18,8 @@ export class ClientConnection {
   #isPipelined = false
   /** It was said, or shall be, that the connection ends with the answer that is under way: nothing that comes after it is a request. */
   isEnding = false
+  /** The request that begins is the last one. */
+  isLast = false
   #read: (Mark & { req: IncomingMessage }) | undefined
   #sent: Mark | undefined
   #rest: Mark | undefined
