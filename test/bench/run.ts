@@ -72,7 +72,7 @@ async function runAll(): Promise<void> {
   }
   if (!values.write) return
   const { connections, rounds, seconds } = options
-  const how = `${connections} connections, ${rounds} × ${seconds} s, interleaved; after ${warmUpSeconds(seconds)} s to warm up; medians, of the processor time the lower quartile.`
+  const how = `${connections} connections, ${rounds} × ${seconds} s, interleaved; after ${warmUpSeconds(seconds)} s to warm up. Medians; of the processor time the lower quartile; of ratios the median of the rounds’, and their middle half.`
   const text = [...machine.map(line => `- ${line}`), `- ${how}`].join('\n')
   const charts = Object.assign({}, ...outcomes.map(({ charts }) => charts))
   const sections = outcomes.map(({ table }) => table)
