@@ -9,8 +9,8 @@ export type BodyReader = {
 }
 
 /**
- * A request whose body can be taken as Node's parser brings it. The stages of a stream (buffer, flow, events, end, destruction) cost about a tenth of a call, and a body that is
- * held whole needs none of them. To whoever does not take it, the stream is there as ever.
+ * A request whose body can be taken as Node's parser brings it. The stages of a stream (buffer, flow, events, end, destruction) cost a twentieth of a call or more, and a body that
+ * is held whole needs none of them. To whoever does not take it, the stream is there as ever.
  */
 export class IncomingRequest extends IncomingMessage {
   #reader: BodyReader | undefined
