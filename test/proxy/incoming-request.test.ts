@@ -1,9 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createListener } from '../../src/http/listener.ts'
-import { createAdmission } from '../../src/proxy/admission.ts'
 import { IncomingRequest } from '../../src/proxy/incoming-request.ts'
-import { claims, eventually, GOOD_TOKEN, RawClient, startBackend, startGateway } from './support.ts'
+import {
+  eventually,
+  GOOD_TOKEN,
+  RawClient,
+  slowAdmission,
+  startBackend,
+  startGateway,
+} from './support.ts'
 
 const HEAD = ['POST /crm/mcp HTTP/1.1', 'Host: a', `Authorization: Bearer ${GOOD_TOKEN}`]
 const BODY = '{"jsonrpc":"2.0","id":1,"method":"tools/call"}'
@@ -38,23 +44,14 @@ describe('the body of a call', () => {
   })
 
   test('arrives whole when a part of it came before the token was verified', async () => {
-    const verifying = Promise.withResolvers<void>()
-    let asked = 0
     const backend = await startBackend()
-    const admission = createAdmission({
-      verifyAccessToken: async () => {
-        asked += 1
-        await verifying.promise
-        return claims({})
-      },
-      now: () => 0,
-    })
+    const { admission, isAsked, verify } = slowAdmission()
     const { port } = await startGateway({ instances: [backend.url], proxy: { admission } })
     const framing = `Content-Length: ${BODY.length}`
     const client = new RawClient(port).send(...HEAD, framing, '', BODY.slice(0, 10))
-    await eventually(() => asked === 1, 'the token is looked at')
+    await isAsked()
     await sleep(20)
-    verifying.resolve()
+    verify()
     await sleep(20)
     client.send(BODY.slice(10))
     await client.until('"result"')

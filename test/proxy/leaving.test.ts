@@ -2,13 +2,12 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { expect, onTestFinished, test } from 'vitest'
-import { createAdmission } from '../../src/proxy/admission.ts'
 import {
-  claims,
   DEAF,
   eventually,
   GOOD_TOKEN,
   RawClient,
+  slowAdmission,
   startBackend,
   startGateway,
 } from './support.ts'
@@ -32,17 +31,8 @@ test.each([
 ])(
   'a client that leaves while its token is verified, having sent %s, leaves nothing behind',
   async (_what, rest) => {
-    const verifying = Promise.withResolvers<void>()
-    let asked = 0
     const backend = await startBackend()
-    const admission = createAdmission({
-      verifyAccessToken: async () => {
-        asked += 1
-        await verifying.promise
-        return claims({})
-      },
-      now: () => 0,
-    })
+    const { admission, isAsked, verify } = slowAdmission()
     const outcomes: string[] = []
     const ended = (_method: string, _tool: string | undefined, outcome: string) =>
       void outcomes.push(outcome)
@@ -54,11 +44,11 @@ test.each([
     const client = new RawClient(port).send(
       ...['POST /crm/mcp HTTP/1.1', 'Host: a', 'Authorization: Bearer slow', ...rest],
     )
-    await eventually(() => asked === 1, 'the token is looked at')
+    await isAsked()
     const noticed = once(requests[0]!.socket, 'close')
     client.socket.destroy()
     await noticed
-    verifying.resolve()
+    verify()
     await eventually(() => outcomes.length > 0, 'the call is over')
     expect(outcomes).toEqual(['abandoned'])
     expect(proxy.state().callsInFlight).toBe(0)

@@ -135,6 +135,25 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   return { port, log, proxy, listener }
 }
 
+/** An admission that verifies no token before it is told to, and then takes each. */
+export function slowAdmission() {
+  const verifying = Promise.withResolvers<void>()
+  let asked = 0
+  const admission = createAdmission({
+    verifyAccessToken: async () => {
+      asked += 1
+      await verifying.promise
+      return claims({})
+    },
+    now: () => 0,
+  })
+  return {
+    admission,
+    verify: verifying.resolve,
+    isAsked: () => eventually(() => asked === 1, 'the token is looked at'),
+  }
+}
+
 export const TIMEOUTS: TimeoutOptions = {
   connectMs: 2000,
   headersMs: 10_000,

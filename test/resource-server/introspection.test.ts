@@ -2,10 +2,21 @@ import { describe, expect, it } from 'vitest'
 import { GATEWAY_CLIENT } from '../support/external-issuer.ts'
 import type { VendorAnswer } from '../support/upstreams/vendor-server.ts'
 import { waitFor } from '../support/wait-for.ts'
-import { createAdmissionHouse, OTHER_RESOURCE, RESOURCE } from './house.ts'
+import { type AdmissionHouse, createAdmissionHouse, OTHER_RESOURCE, RESOURCE } from './house.ts'
 
 const setUp = (size?: number) =>
   createAdmissionHouse({ introspects: true, ...(size !== undefined && { size }) })
+
+/** More strangers than may be asked about at once; the server is silent about them until they are let go. */
+function crowd({ issuer, admit }: Pick<AdmissionHouse, 'issuer' | 'admit'>, genuine: string) {
+  const gate = Promise.withResolvers<void>()
+  issuer.intercept(async ({ form }) => {
+    if (form.token !== genuine) await gate.promise
+    return undefined
+  })
+  const strangers = Array.from({ length: 300 }, (_, index) => admit(`made-up-${index}`))
+  return { strangers, letGo: gate.resolve }
+}
 
 describe('RFC 7662 section 2: introspection', () => {
   it('is asked with the token, a hint and the credentials of the gateway', async () => {
@@ -194,15 +205,10 @@ describe('RFC 7662 section 4: what is remembered of it', () => {
     const token = issuer.issue(issuer.claims(RESOURCE))
     await admit(token)
     clock.advance(60)
-    const gate = Promise.withResolvers<void>()
-    issuer.intercept(async ({ form }) => {
-      if (form.token !== token) await gate.promise
-      return undefined
-    })
-    const strangers = Array.from({ length: 300 }, (_, index) => admit(`made-up-${index}`))
+    const { strangers, letGo } = crowd({ issuer, admit }, token)
     expect(await Promise.race(strangers)).toMatchObject({ outcome: 'unavailable' })
     expect(await admit(token)).toMatchObject({ outcome: 'admitted' })
-    gate.resolve()
+    letGo()
     await Promise.all(strangers)
   })
 
@@ -214,15 +220,10 @@ describe('RFC 7662 section 4: what is remembered of it', () => {
     clock.advance(60)
     expect(await admit(token)).toMatchObject({ outcome: 'invalid-token' })
     clock.advance(60)
-    const gate = Promise.withResolvers<void>()
-    issuer.intercept(async ({ form }) => {
-      if (form.token !== token) await gate.promise
-      return undefined
-    })
-    const strangers = Array.from({ length: 300 }, (_, index) => admit(`made-up-${index}`))
+    const { strangers, letGo } = crowd({ issuer, admit }, token)
     await Promise.race(strangers)
     expect(await admit(token)).toMatchObject({ outcome: 'unavailable' })
-    gate.resolve()
+    letGo()
     await Promise.all(strangers)
   })
 })
